@@ -18,8 +18,8 @@ use crate::{
     support::{ControlPlane, apply_yaml, install_crds},
 };
 
-/// The controller and the bare requests it is compared with are this user: not an administrator of the cluster, who
-/// would not be asked for rights and stand in no queue.
+/// User of the controller and of the bare requests that it is compared with. Not a cluster administrator: the API server
+/// would skip authorization and request queues for one.
 const USER: &str = "roster-bench";
 const RIGHTS: &str = "
 apiVersion: rbac.authorization.k8s.io/v1
@@ -66,8 +66,8 @@ impl Environment {
         Ok(Self { client, kubeconfig, folder, _plane: plane })
     }
 
-    /// An empty folder for stores, and for the controller's log. No controller runs: what stores were used so far is
-    /// forgotten.
+    /// Returns an empty folder for stores and for the controller's log. Call it while no controller runs: it also removes
+    /// the recorded store ids.
     pub async fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder.join(name);
         if folder.exists() {

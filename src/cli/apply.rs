@@ -1,4 +1,4 @@
-//! `roster apply`.
+//! Implements `roster apply`: plans files against a store, asks, and applies the changes. Called by `cli::run`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,36 +24,36 @@ use crate::{
     store::{Batch, Claim, Epoch, Store, StoreLocation},
 };
 
-/// Make the identity store hold what files say, without a cluster
+/// Apply files to an identity store, without a cluster
 ///
-/// Shows what would change, asks, and makes it so. It is idempotent and safe to repeat after a crash at any point; an
-/// object that fails leaves the others in force. A store that a cluster's controller keeps is refused. With --store, files
-/// need no IdentityStore.
+/// Shows the plan, asks for confirmation and applies the changes. The command is idempotent, and safe to repeat after a
+/// crash. If one object fails, the others are still applied. The command refuses a store that is managed by a cluster's
+/// controller. With --store, the files need no IdentityStore.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   roster apply -f examples/store.yaml -f examples/secondary-users/
   roster apply -f examples/secondary-users/ --store roster.db --yes
 
-Exit codes: 0 done; 1 some objects failed, or the removal guard or a mark held some back; 2 could not be done, or nobody said yes.")]
+Exit codes: 0 success; 1 some changes failed or are held back; 2 error, or not confirmed.")]
 pub struct Args {
-    /// Do not ask; needed where there is no terminal to ask on
+    /// Do not ask for confirmation; required without a terminal
     #[arg(short, long)]
     yes: bool,
 
-    /// Remove accounts that were applied from files before and are not in these
+    /// Remove accounts that were applied from files before and are not in these files
     #[arg(long)]
     prune: bool,
 
-    /// Let removals of this hash pass, which the removal guard has told
+    /// Approve the held removals with this hash
     #[arg(long, value_name = "HASH")]
     approve: Vec<String>,
 
-    /// Show long lists whole
+    /// Show long lists in full
     #[arg(long)]
     all: bool,
 
-    /// How it is printed; wide has long lists whole; name, JSON and YAML say what was done, after it was done
+    /// Output format. `wide` shows long lists in full. `name`, JSON and YAML show the applied changes
     #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
@@ -69,7 +69,7 @@ const FORMATS: &[Format] = &[Format::Text, Format::Wide, Format::Name, Format::J
 /// Failures that are listed; JSON has all.
 const SHOWN: usize = 20;
 
-/// What was done.
+/// Result of `roster apply`, as printed with `-o json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Applied {
@@ -81,7 +81,7 @@ struct Applied {
     made: usize,
     /// Changes that failed.
     failed: Vec<Failed>,
-    /// What was planned.
+    /// The plan that was applied.
     plan: Report,
 }
 
@@ -90,9 +90,9 @@ struct Applied {
 struct Failed {
     /// `namespace/name`.
     account: String,
-    /// What.
+    /// Object in the store, such as `member dana@acme.example`.
     object: String,
-    /// Why.
+    /// Error of the store.
     message: String,
 }
 
@@ -106,10 +106,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let choices = Choices { approved: &args.approve, prune: args.prune, only_drift: false };
     let changes = change::gather(&mut loaded, &args.target, choices, now).await?;
     if let Some(place) = changes.clusters.first() {
-        bail!(
-            "{place} is kept by a cluster's controller, which would undo this: apply the objects to that cluster, or \
-             use another store"
-        );
+        bail!("{place} is managed by a cluster's controller: apply the objects to that cluster, or use another store");
     }
     check_approvals(&changes, &args.approve)?;
     let report = Report::new(&loaded, &changes, Compares::Store, Revisions::default(), now);
@@ -122,10 +119,10 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         confirm()?;
         let again = change::gather(&mut loaded, &args.target, choices, now).await?;
         let same = std::iter::zip(&again.works, &changes.works).all(|(one, other)| one.plan == other.plan);
-        ensure!(same, "the store has changed since this was shown; run it again");
+        ensure!(same, "the store has changed since the plan was shown; run the command again");
     }
     let (applied, failed) = apply(&loaded, &args.target, &changes, now).await?;
-    // Whoever only looks at the code must not believe that somebody is cut off who is not.
+    // A caller that checks only the exit code must not believe that access was revoked when it was not.
     let code = if failed.is_empty() && !report.is_held_back() { super::OK } else { super::NO };
     let (api_version, kind) = (output::API_VERSION, "Applied");
     match args.output {
@@ -136,22 +133,22 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-/// An approval that approves nothing is a mistake, or one of removals that have changed since.
+/// Refuses an approval that matches no held removals: it is a mistake, or the removals have changed since.
 fn check_approvals(changes: &Changes, hashes: &[String]) -> anyhow::Result<()> {
     let guarded = changes.works.iter().filter_map(|work| work.plan.guarded.as_ref());
     let waiting: Vec<&str> = guarded.map(|guarded| guarded.hash.as_str()).collect();
     let approves = changes.works.iter().any(|work| work.plan.approved().next().is_some());
     if let (Some(hash), false) = (hashes.first(), approves) {
         let known = if waiting.is_empty() { "nothing is held back".to_owned() } else { waiting.join(", ") };
-        bail!("--approve {hash}: no removals have this hash; held back: {known}");
+        bail!("--approve {hash}: no held removals have this hash; held back: {known}");
     }
     Ok(())
 }
 
 fn confirm() -> anyhow::Result<()> {
     let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
-    ensure!(terminal, "nothing was changed: there is no terminal to ask on; say --yes");
-    eprint!("\nMake these changes? Only `yes` does: ");
+    ensure!(terminal, "nothing was changed: there is no terminal for confirmation; pass `--yes`");
+    eprint!("\nApply these changes? Only `yes` is accepted: ");
     io::stderr().flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
@@ -159,7 +156,7 @@ fn confirm() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the changes: how many were made, and those that failed.
+/// Applies the changes; returns the number of applied ones, and the failed ones.
 async fn apply(
     loaded: &LoadedObjects,
     target: &Target,
@@ -198,20 +195,20 @@ async fn apply(
     Ok((applied, failed))
 }
 
-/// Opens a store to write; the folder that stores are kept in by default is made.
+/// Opens a store for writing. Creates the default folder of stores if it does not exist.
 async fn open(loaded: &LoadedObjects, target: &Target, place: &StoreLocation) -> anyhow::Result<Arc<dyn Store>> {
     if target.store.is_none() && place.file().is_some() && !loaded.accounts.is_empty() {
         let folder = &target.sqlite_dir;
-        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
     }
     let store = target.open(loaded, place).await?;
     // Once more, now that nobody else can have made it in between.
     let theirs: BTreeSet<_> = store.accounts().await?.into_iter().filter(crate::plan::Mark::is_clusters).collect();
-    ensure!(theirs.is_empty(), "{place} is kept by a cluster's controller, which would undo this");
+    ensure!(theirs.is_empty(), "{place} is managed by a cluster's controller");
     Ok(store)
 }
 
-/// One line on a terminal, over the last one.
+/// Prints a line over the previous one, if standard error is a terminal.
 fn progress(line: &str) {
     if io::stderr().is_terminal() {
         eprint!("\r\u{1b}[2K{line}");
@@ -222,12 +219,12 @@ fn progress(line: &str) {
 
 fn summary(work: bool, waits: bool, applied: usize, failed: &[Failed]) -> String {
     if !work {
-        let nothing = if waits { "Nothing was done: what there is to do is held back." } else { "Nothing to do." };
+        let nothing = if waits { "No changes were made: all of them are held back." } else { "Nothing to do." };
         return format!("{nothing}\n");
     }
     let mut text = format!("{}\n", paint(GOOD, format!("Applied {}.", counted(applied, "change"))));
     if waits {
-        text += "Some of it is held back, and not done.\n";
+        text += "Some changes are held back and were not made.\n";
     }
     if !failed.is_empty() {
         let _ = writeln!(text, "{}", paint(BAD, format!("{} failed:", counted(failed.len(), "change"))));

@@ -1,4 +1,4 @@
-//! `roster can-i`.
+//! Implements `roster can-i`: answers whether a person has a permission. Called by `cli::run`.
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -17,14 +17,14 @@ use crate::{
     model::{Email, Scope},
 };
 
-/// Ask whether somebody may do something
+/// Check whether a person has a permission
 ///
-/// Prints yes or no, and with no one line that says why; exit code 0 for yes, 1 for no. A level counts if it is held or
-/// a higher one on the section's ladder is. What only the store knows, since the account does not resolve as a whole or
-/// something in the Membership does not, is answered no, unless --store or --sqlite-dir says where to look: then the answer is
-/// what that store gives, with what the objects say where it differs, and why. Without --account, all accounts that know the
-/// section are asked, of a cluster in all namespaces or that of -n, those included that only a store at hand knows, and yes
-/// is the answer where it is in any of them.
+/// Prints yes or no; after a no, one line with the reason. Exit code: 0 yes; 1 no. A higher level of the section's
+/// ladder includes the lower ones. If only the store has the answer, because the account or part of the Membership is
+/// invalid, the answer is no. With --store or --sqlite-dir the answer comes from that store; where the objects differ
+/// from it, both are shown with the reason. Without --account, the command checks all accounts that have the section,
+/// in all namespaces of a cluster or the one given by -n, and also accounts that only a given store has. The answer is
+/// yes if it is yes in any of them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
         roster can-i Edit settings --as sven@acme.example --account acme-direct -f examples/\n  \
@@ -32,21 +32,21 @@ use crate::{
         roster can-i Allowed payments --as paul@tidewater.example --account tidewater -f examples/\n  \
         roster can-i View reports --as vera@northline.example --account northline -f examples/ -q")]
 pub struct Args {
-    /// At least this level …
+    /// Minimum level …
     level: String,
 
     /// … in this section
     section: String,
 
-    /// Whose access is asked about
+    /// Address of the person
     #[arg(long = "as", value_name = "EMAIL")]
     who: String,
 
-    /// In this account only
+    /// Check only this account
     #[arg(long, value_name = "NS/NAME")]
     account: Option<String>,
 
-    /// Print nothing; the exit code says it
+    /// Print nothing; only set the exit code
     #[arg(short, long)]
     quiet: bool,
 
@@ -57,11 +57,11 @@ pub struct Args {
     input: Input,
 }
 
-/// The answer in one account.
+/// Answer for one account.
 struct Answer {
     account: String,
     allowed: bool,
-    /// Why not, or what the objects say where the store gives something else.
+    /// Reason for a no, or the difference between store and objects.
     why: String,
 }
 
@@ -106,7 +106,7 @@ fn answer(subject: &Subject<'_>, email: &Email, question: &Question, now: Timest
     Answer { account: subject.key.to_string(), allowed, why }
 }
 
-/// The answer in an account that only its store knows; nothing where that does not know the person.
+/// Returns the answer for an account that only its store has; `None` if the store does not have the person.
 fn stored_answer(
     orphaned_account: &OrphanedAccount,
     email: &Email,
@@ -123,7 +123,7 @@ fn stored_answer(
     Some(Answer { account: orphaned_account.key.to_string(), allowed, why })
 }
 
-/// The answer for all accounts that know the section and the person: yes where it is yes in any of them.
+/// Returns the answer for all accounts that have the section and the person: yes if it is yes in any of them.
 async fn anywhere(
     args: &Args,
     loaded: &LoadedObjects,

@@ -1,18 +1,18 @@
-//! `roster completions`.
+//! Implements `roster completions`. Called by `cli::run`.
 
 use clap_complete::Shell;
 
 use super::{OK, output};
 
-/// Print the completions of a shell
+/// Print the completions for a shell
 ///
-/// Shells differ in where they look for them; the examples are the usual places.
+/// The folder for completions depends on the shell; the examples use the usual ones.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  roster completions bash > ~/.local/share/bash-completion/completions/roster\n  \
                   roster completions zsh > ~/.zfunc/_roster\n  \
                   roster completions fish > ~/.config/fish/completions/roster.fish")]
 pub struct Args {
-    /// The shell
+    /// Name of the shell
     shell: Shell,
 }
 

@@ -1,4 +1,5 @@
-//! `roster controller`.
+//! Implements `roster controller`: parses its arguments, and runs the controller with its HTTP endpoints. Called by
+//! `cli::run`.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
@@ -14,12 +15,12 @@ use crate::controller::{self, Config};
 use crate::manifests;
 use crate::telemetry::{Health, Metrics, serve_http};
 
-/// Keep the identity stores as the objects in the cluster say
+/// Run the controller, which keeps identity stores in line with the objects of a cluster
 ///
-/// Reads the kubeconfig as kubectl does, or, in a pod, the service account. Several may run: one leads, by the lease
-/// `roster` in the store namespace, and the others wait; or, with `--shards`, each looks after a share of the accounts.
-/// SIGTERM or Ctrl-C lets the pass under way end and gives the
-/// lease back; a second one ends at once.
+/// Reads the kubeconfig like kubectl or, in a pod, the service account. Several replicas can run. One leads with the
+/// Lease `roster` in the store namespace, and the others wait. With `--shards`, each replica holds a share of the
+/// accounts. On SIGTERM or Ctrl-C, the controller finishes the running passes and releases its Leases; a second signal
+/// stops it at once.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  roster controller --sqlite-dir /var/lib/roster\n  roster controller --context kind-dev \
@@ -30,19 +31,19 @@ pub struct Args {
     #[arg(long, env = "ROSTER_SQLITE_DIR", value_name = "DIR", default_value = "roster-data")]
     sqlite_dir: PathBuf,
 
-    /// What marks this cluster's objects in a store [default: the UID of the namespace kube-system]
+    /// Id in the marks of this cluster's entries in a store [default: the UID of the namespace kube-system]
     #[arg(long, env = "ROSTER_CLUSTER_ID", value_name = "ID", value_parser = cluster_id)]
     cluster_id: Option<String>,
 
-    /// Where /healthz, /readyz and /metrics are served; port 0 takes a free one, which is logged
+    /// Address for /healthz, /readyz and /metrics; port 0 selects a free port, which is logged
     #[arg(long, env = "ROSTER_HTTP", value_name = "ADDR", default_value = "127.0.0.1:8080")]
     http: SocketAddr,
 
-    /// The controller's own namespace: its lease, and the secrets of the stores
+    /// The controller's namespace, with its Leases and the Secrets of the stores
     #[arg(long, env = "ROSTER_STORE_NAMESPACE", value_name = "NS", default_value = "roster-system")]
     store_namespace: String,
 
-    /// How many accounts are worked on at a time
+    /// Maximum number of accounts that are reconciled at the same time
     #[arg(
         long,
         env = "ROSTER_MAX_CONCURRENT_ACCOUNTS",
@@ -52,11 +53,11 @@ pub struct Args {
     )]
     max_concurrent_accounts: usize,
 
-    /// Over how many shards the accounts are shared out: several replicas hold some each. The same in all of them
+    /// Number of shards into which the accounts are divided; replicas share them. Must be the same in all replicas
     #[arg(long, env = "ROSTER_SHARDS", value_name = "N", default_value = "1", value_parser = shards)]
     shards: u16,
 
-    /// Let addresses of people stand in the log, which otherwise names Memberships only
+    /// Write addresses of people into the log; otherwise it contains only names of Memberships
     #[arg(long, env = "ROSTER_LOG_ADDRESSES")]
     log_addresses: bool,
 
@@ -64,19 +65,19 @@ pub struct Args {
     #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME")]
     context: Option<String>,
 
-    /// Where traces of passes are sent, by OTLP over HTTP: the address of a collector, without /v1/traces
+    /// Address of an OTLP/HTTP collector for traces of passes, without /v1/traces
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
     otlp_endpoint: Option<String>,
 }
 
 impl Args {
-    /// Where traces go, if anywhere.
+    /// Returns the endpoint for traces, if there is one.
     pub fn otlp_endpoint(&self) -> Option<&str> {
         self.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.trim().is_empty())
     }
 }
 
-/// A cluster id becomes part of every mark, so it is short and printable.
+/// Parses a cluster id. It is part of every mark, so it is short and printable.
 fn cluster_id(text: &str) -> Result<String, String> {
     let fine = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if text.is_empty() || text.len() > 63 || !text.chars().all(fine) {
@@ -105,7 +106,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     Ok(super::OK)
 }
 
-/// Runs the controller, and health and metrics for as long as it runs.
+/// Runs the controller and its HTTP endpoints.
 async fn lead(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     let (client, _) = manifests::connect(args.context.as_deref()).await?;
     let config = Config {
@@ -132,7 +133,7 @@ async fn lead(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     served
 }
 
-/// Tells this process from every other one, also from an earlier one in the same pod.
+/// Returns an identity that differs from every other process, also an earlier one in the same pod.
 fn identity() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "roster".to_owned());
     // Its keys come from the operating system's random numbers.
@@ -140,7 +141,7 @@ fn identity() -> String {
     format!("{host}_{random:016x}")
 }
 
-/// Cancelled by the first signal; the second one ends the process.
+/// Returns a token that the first signal cancels; the second signal ends the process.
 fn stop_on_signals() -> io::Result<CancellationToken> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = CancellationToken::new();

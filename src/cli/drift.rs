@@ -1,4 +1,4 @@
-//! `roster drift`.
+//! Implements `roster drift`: compares stores with what Roster applied last. Called by `cli::run`.
 
 use std::fmt::Write as _;
 
@@ -13,19 +13,19 @@ use super::{
 };
 use crate::{api::DriftEntry, report::drift_sentence};
 
-/// Show what somebody changed in the identity store behind Roster's back, now
+/// Show changes that were made in the identity store outside Roster
 ///
-/// Looks into the store, whatever status says and whatever the drift policies are, and changes nothing. A change of the
-/// objects that is not applied yet is no drift: see `roster plan`.
+/// Compares the store with what Roster applied last, independently of status and drift policies, and changes nothing. A
+/// change of the objects that is not applied yet is not drift; see `roster plan`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   roster drift -f examples/store.yaml -f examples/secondary-users/
   roster drift -A --sqlite-dir /var/lib/roster -o json
 
-Exit codes: 0 no drift; 1 drift; 2 could not be found out, as where there is no store.")]
+Exit codes: 0 no drift; 1 drift; 2 error, for example a missing store.")]
 pub struct Args {
-    /// How it is printed; wide has the stores, and name the accounts
+    /// Output format. `wide` adds the stores, and `name` lists the accounts
     #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
@@ -38,7 +38,7 @@ pub struct Args {
 
 const FORMATS: &[Format] = &[Format::Text, Format::Wide, Format::Name, Format::Json, Format::Yaml];
 
-/// What differs.
+/// Drift, as printed with `-o json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Drift {
@@ -46,22 +46,22 @@ struct Drift {
     api_version: &'static str,
     /// `Drift`.
     kind: &'static str,
-    /// Whether anything differs.
+    /// Whether there is drift.
     drifted: bool,
-    /// Accounts looked at.
+    /// Number of accounts that were checked.
     checked: usize,
-    /// Accounts in which something differs.
+    /// Accounts with drift.
     accounts: Vec<DriftedAccount>,
 }
 
-/// What differs in one account.
+/// Drift in one account.
 #[derive(Debug, Serialize, JsonSchema)]
 struct DriftedAccount {
     /// `namespace/name`.
     account: String,
-    /// The store's file.
+    /// Store of the account.
     store: String,
-    /// The fields that differ.
+    /// Fields that differ.
     entries: Vec<DriftEntry>,
 }
 
@@ -71,16 +71,15 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let choices = Choices { only_drift: true, ..Choices::default() };
     let changes = change::gather(&mut loaded, &args.target, choices, now).await?;
     let checked = changes.works.len();
-    // Who has looked at nothing has found nothing out.
+    // A check of no accounts has no result.
     anyhow::ensure!(checked > 0, "{}", change::NO_ACCOUNT);
     if let Some(place) = changes.missing.first() {
-        anyhow::bail!("{}: say where it is with --store or --sqlite-dir", absent(place));
+        anyhow::bail!("{}: pass --store or --sqlite-dir", absent(place));
     }
     if let Some(work) = changes.works.iter().find(|work| work.plan.replaced) {
         let place = work.place.as_ref().map(ToString::to_string).unwrap_or_default();
         anyhow::bail!(
-            "{place} is another store than the one that was used so far, so that nothing can be said about drift; the \
-             IdentityStore says StoreReplaced, and what to do"
+            "{place} is not the store used so far, so drift is unknown; see the reason StoreReplaced on the IdentityStore"
         );
     }
     let accounts = changes.works.iter().filter(|work| !work.plan.drift.is_empty()).map(|work| DriftedAccount {
@@ -102,7 +101,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 fn text(drift: &Drift, wide: bool) -> String {
     let checked = counted(drift.checked, "account");
     if !drift.drifted {
-        return format!("No drift: nobody has changed what was applied ({checked}).\n");
+        return format!("No drift: the store matches what was applied ({checked}).\n");
     }
     let mut out = String::new();
     for account in &drift.accounts {

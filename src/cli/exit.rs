@@ -5,19 +5,19 @@ use jiff::Timestamp;
 
 use crate::cluster::api_error::causes;
 
-/// A command did what it was asked to, and the answer is yes.
+/// Exit code for success, or for the answer yes.
 pub(super) const OK: u8 = 0;
-/// A command did what it was asked to, and the answer is no.
+/// Exit code for the answer no.
 pub(super) const NO: u8 = 1;
-/// A command could not do what it was asked to; also clap's code for arguments it does not understand.
+/// Exit code for errors; clap uses it for invalid arguments, too.
 pub(super) const FAILED: u8 = 2;
 
-/// The time; `ROSTER_NOW` stands in for it where output must not depend on the day.
+/// Returns the time, or `ROSTER_NOW` if set, so that output does not depend on the day.
 pub(super) fn now() -> anyhow::Result<Timestamp> {
     match std::env::var("ROSTER_NOW") {
-        Ok(text) => {
-            text.parse().with_context(|| format!("ROSTER_NOW: {text:?} is no time such as 2026-12-31T00:00:00Z"))
-        }
+        Ok(text) => text
+            .parse()
+            .with_context(|| format!("ROSTER_NOW: {text:?} is not a valid time such as 2026-12-31T00:00:00Z")),
         Err(_) => Ok(Timestamp::now()),
     }
 }
@@ -26,7 +26,7 @@ pub(super) fn one_line(error: &anyhow::Error) -> String {
     causes(error.chain().map(in_words))
 }
 
-/// One cause; of an API server's answer what it says, without the dump of the whole answer.
+/// Returns one cause as text; of an API server's error, only its message.
 fn in_words(cause: &(dyn std::error::Error + 'static)) -> String {
     let status = match cause.downcast_ref::<kube::Error>() {
         Some(kube::Error::Api(status)) => Some(status.as_ref()),
@@ -35,7 +35,8 @@ fn in_words(cause: &(dyn std::error::Error + 'static)) -> String {
     match status {
         // Of a path that the server does not know at all, it says no more than this.
         Some(status) if status.code == 404 && status.message.contains("page not found") => {
-            "the cluster does not know this kind; the definitions come with `roster crds | kubectl apply --server-side -f -`"
+            "the cluster does not have this kind; install the definitions with `roster crds | kubectl apply \
+             --server-side -f -`"
                 .to_owned()
         }
         Some(status) if !status.message.is_empty() => status.message.clone(),
@@ -56,7 +57,7 @@ mod tests {
         };
         assert_eq!(said(403, "accounts is forbidden"), "cannot list accounts: accounts is forbidden");
         let unknown = said(404, "404 page not found");
-        assert!(unknown.starts_with("cannot list accounts: the cluster does not know this kind"), "{unknown}");
+        assert!(unknown.starts_with("cannot list accounts: the cluster does not have this kind"), "{unknown}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where the objects come from, as arguments.
+//! Arguments for the source of objects: files or a cluster. Used by all commands that read objects.
 
 use std::path::PathBuf;
 
@@ -8,15 +8,16 @@ use crate::manifests::{
     read_files,
 };
 
-/// Where the objects come from; without `-f`, the cluster that kubectl would ask.
+/// Source of the objects; without `-f`, the cluster of the kubeconfig.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Where the objects come from")]
+#[command(next_help_heading = "Source of the objects")]
 pub struct Input {
-    /// Read this file, or every .yaml, .yml and .json file below this folder, or standard input (-), and not the cluster
+    /// Read this file, every .yaml, .yml and .json file below this folder, or standard input (-), instead of the
+    /// cluster
     #[arg(short = 'f', long = "filename", value_name = "PATH")]
     pub files: Vec<PathBuf>,
 
-    /// The same as -f PATH
+    /// File or folder, like `-f`
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
@@ -24,25 +25,25 @@ pub struct Input {
     #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME", conflicts_with_all = ["files", "paths"])]
     pub context: Option<String>,
 
-    /// Namespace: of the cluster, or of objects in files that name none [default: the context's, or `default`]
+    /// Namespace of the cluster, or of objects in files that name none [default: the context's, or `default`]
     #[arg(short, long, value_name = "NS")]
     pub namespace: Option<String>,
 
-    /// All namespaces of the cluster
+    /// Use all namespaces of the cluster
     #[arg(short = 'A', long, conflicts_with_all = ["files", "paths", "namespace"])]
     pub all_namespaces: bool,
 
-    /// Whether a folder without any manifest is nothing, and not a mistake.
+    /// Whether a folder without manifests is allowed.
     #[arg(skip)]
     pub may_be_empty: bool,
 
-    /// The controller's namespace; absent for the one in the environment, or else the default.
+    /// The controller's namespace; `None` for the one in the environment or the default.
     #[arg(skip)]
     pub controller_namespace: Option<String>,
 }
 
 impl Input {
-    /// Whether files are read.
+    /// Returns whether the objects come from files.
     #[must_use]
     pub fn is_files(&self) -> bool {
         !(self.files.is_empty() && self.paths.is_empty())
@@ -60,7 +61,7 @@ impl Input {
         Self { controller_namespace: Some(namespace.to_owned()), ..self.clone() }
     }
 
-    /// Reads everything. What is wrong with single objects of files is among the diagnostics.
+    /// Reads everything. Faults of single objects of files are in the diagnostics.
     ///
     /// # Errors
     /// When a file or the cluster cannot be read.
@@ -75,7 +76,7 @@ impl Input {
         }
     }
 
-    /// As [`Self::read_valid`]; where no files are named and there is no cluster, there are no objects.
+    /// Like [`Self::read_valid`], but returns no objects if there are no files and no cluster.
     ///
     /// # Errors
     /// As [`Self::read_valid`].
@@ -83,29 +84,29 @@ impl Input {
         if self.is_files() || self.context.is_some() || is_cluster_there() {
             return self.read_valid().await;
         }
-        complain("note: neither files nor a cluster: this is what the store alone says");
+        complain("note: no files and no cluster: only the store is read");
         let source = Source::Files(Files::default());
         Ok(LoadedObjects { objects: Objects::default(), source, accounts: Vec::new() })
     }
 
-    /// Returns these arguments for the namespace that somebody probably means: the only one with Accounts, where that of the
-    /// context has none and no other was asked for.
+    /// Returns these arguments for the only namespace with Accounts, if the context's namespace has none and no other
+    /// is given.
     async fn where_accounts_are(&self, loaded: &LoadedObjects) -> Option<Self> {
         let Source::Cluster(cluster) = &loaded.source else { return None };
         let here = cluster.namespace.as_ref().filter(|_| self.namespace.is_none() && loaded.accounts.is_empty())?;
         let there: Vec<String> = namespaces_with_accounts(&cluster.client).await.into_iter().collect();
         if let [one] = there.as_slice() {
-            complain(format!("note: namespace {here} has no Account; this is {one}, the only one that has any"));
+            complain(format!("note: namespace {here} has no Account; showing {one}, the only namespace with Accounts"));
             return Some(Self { namespace: Some(one.clone()), ..self.clone() });
         }
         if !there.is_empty() {
-            complain(format!("note: namespace {here} has no Account; say -n with one of {}, or -A", there.join(", ")));
+            complain(format!("note: namespace {here} has no Account; pass -n with one of {}, or -A", there.join(", ")));
         }
         None
     }
 
-    /// As [`Self::read`], for commands that go on with what they read: files with errors are refused, and a context whose
-    /// namespace has no Account does not hide the only namespace that has some.
+    /// Reads everything and refuses files with errors. If the context's namespace has no Account, uses the only
+    /// namespace with Accounts.
     ///
     /// # Errors
     /// As [`Self::read`], and when an object of the files is one that the API server would refuse.
@@ -124,7 +125,7 @@ impl Input {
             }
             anyhow::ensure!(
                 errors.is_empty(),
-                "{} in the files; `roster validate` says more",
+                "{} in the files; see `roster validate`",
                 counted(errors.len(), "error")
             );
         }

@@ -1,4 +1,4 @@
-//! `roster man`.
+//! Implements `roster man`: writes man pages or Markdown from the definitions of the commands. Called by `cli::run`.
 
 use std::{fs, path::PathBuf};
 
@@ -6,11 +6,11 @@ use anyhow::Context as _;
 
 use super::{OK, output};
 
-/// Write the manual: one page for each command, as `man` reads them, or all of it as Markdown
+/// Write the manual: one man page for each command, or one Markdown document
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  roster man --output ~/.local/share/man/man1\n  roster man --markdown > cli.md")]
 pub struct Args {
-    /// Write the pages into this folder; it is made if it is not there
+    /// Folder for the man pages; it is created if it does not exist
     #[arg(short, long, value_name = "DIR", required_unless_present = "markdown", conflicts_with = "markdown")]
     output: Option<PathBuf>,
 
@@ -23,7 +23,7 @@ pub fn run(args: &Args, command: clap::Command) -> anyhow::Result<u8> {
     match &args.output {
         None => output::print(&markdown(&command))?,
         Some(folder) => {
-            fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+            fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
             clap_mangen::generate_to(command, folder)
                 .with_context(|| format!("cannot write into {}", folder.display()))?;
         }
@@ -31,7 +31,7 @@ pub fn run(args: &Args, command: clap::Command) -> anyhow::Result<u8> {
     Ok(OK)
 }
 
-/// The whole command line, from the definitions.
+/// Returns the documentation of all commands as Markdown.
 fn markdown(command: &clap::Command) -> String {
     let options = clap_markdown::MarkdownOptions::new().title("The command line".to_owned()).show_footer(false);
     let text = clap_markdown::help_markdown_command_custom(command, &options);

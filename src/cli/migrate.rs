@@ -1,21 +1,21 @@
-//! `roster migrate`.
+//! Implements `roster migrate`. Called by `cli::run`.
 
 use std::path::PathBuf;
 
 use crate::store::{NoSecrets, StoreLocation};
 
-/// Bring the schema of a store up to date, and make it if it is not there
+/// Create or update the schema of a store
 ///
-/// For a PostgreSQL store whose controller has a role that may not make tables: whoever owns the schema does it, before
-/// the controller is updated. A store that may do so itself needs no command; doing it twice changes nothing.
+/// Needed for a PostgreSQL store if the controller's role may not create tables: the owner of the schema runs this
+/// command before the controller is updated. Otherwise the controller does it. Repeating the command changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  PGPASSWORD=… roster migrate --store postgres://roster_owner@db.example/portal\n  roster \
                   migrate --store postgres://roster_owner@db.example/portal#access"
 )]
 pub struct Args {
-    /// `postgres://USER@HOST/DATABASE`, with `#SCHEMA` where it is not `roster`, and the password in it or in PGPASSWORD
-    /// or PGPASSFILE; or an SQLite file
+    /// `postgres://USER@HOST/DATABASE` (add `#SCHEMA` if the schema is not `roster`; the password is in the URL,
+    /// PGPASSWORD or PGPASSFILE), or an SQLite file
     #[arg(long, value_name = "URL|FILE")]
     store: PathBuf,
 }

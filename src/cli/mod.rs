@@ -1,4 +1,4 @@
-//! The command line: arguments in, exit code out. Each command is a file; what it does is in the other rooms.
+//! Parses arguments, runs a command, and returns its exit code. Called by `main`; each command has its own module.
 
 mod apply;
 mod ask;
@@ -41,20 +41,20 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use self::exit::{FAILED, NO, OK, now, one_line};
 use crate::telemetry::{Traces, check_levels, init_logging};
 
-/// Access as code for Kubernetes: who may do what, written as objects, kept true in an identity store.
+/// Access as code for Kubernetes: permissions declared as objects and applied to an identity store.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// What is logged to standard error, for example `info,roster=debug`; lines of JSON unless that is a terminal
+    /// Filter for the log on standard error, for example `info,roster=debug`. Lines are JSON unless standard error is a
+    /// terminal
     #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER")]
     log: Option<String>,
 }
 
-const EXIT_CODES: &str =
-    "Exit codes: 0 done, and the answer is yes; 1 done, and the answer is no; 2 could not be done.";
+const EXIT_CODES: &str = "Exit codes: 0 success, or yes; 1 no, or incomplete; 2 error.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -81,12 +81,12 @@ enum Command {
     Version(version::Args),
 }
 
-/// All commands, as arguments, completions and the manual know them.
+/// Returns the definition of all commands.
 fn command() -> clap::Command {
     Cli::command()
 }
 
-/// kubectl finds a plugin by the name of its file; whoever calls it so sees that name in the help, too.
+/// Sets the name `kubectl roster` in the help if the program runs as a kubectl plugin.
 fn named(command: clap::Command) -> clap::Command {
     let called = std::env::args_os().next().map(PathBuf::from);
     let plugin = called.as_deref().and_then(Path::file_stem).is_some_and(|name| name == "kubectl-roster");
@@ -107,7 +107,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Traces begin before the runtime and end after it: what sends them must not share the threads that work.
+/// Starts traces before the runtime and ends them after it, because their exporter must not share the runtime's
+/// threads.
 fn start(cli: Cli) -> anyhow::Result<u8> {
     let endpoint = match &cli.command {
         Command::Controller(args) => args.otlp_endpoint(),

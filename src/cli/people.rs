@@ -1,4 +1,5 @@
-//! Who has a place in an account, and what they may do now, as far as the objects alone say it.
+//! Collects the people of an account and their access as far as the objects determine it. Called by `ask`, `explain`
+//! and `review`.
 
 use std::sync::Arc;
 
@@ -11,52 +12,52 @@ use crate::{
     resolve::{Access, Holder, MemberContent, RevocationReason, Window},
 };
 
-/// One address in an account.
+/// Person in an account.
 pub struct Person {
     /// The address.
     pub email: Email,
     /// Names of its Memberships; none for the owner.
     pub memberships: Vec<Name>,
-    /// Whether it is the account's owner.
+    /// Whether the person is the owner.
     pub is_owner: bool,
-    /// What a store should hold; absent where only the store knows (see [`Known`]), or where nothing counts.
+    /// Desired content of a store; `None` if only the store has it (see [`Known`]), or if nothing counts.
     pub content: Option<Arc<MemberContent>>,
-    /// How much of it the objects alone say.
+    /// How much of the access the objects determine.
     pub known: Known,
-    /// When it holds; known even where only the store knows the rest.
+    /// Time window; known even if only the store has the rest.
     pub window: Window,
-    /// Potential permissions: without suspension, blocking, time, …; absent where the objects do not say.
+    /// Potential permissions; `None` if the objects do not determine them.
     pub potential: Option<Ranks>,
     /// Findings of each Membership, in the order of `memberships`.
     pub findings: Vec<Findings>,
 }
 
-/// How much of a person's access the objects alone say.
+/// How much of a person's access the objects determine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
     /// All of it.
     All,
-    /// No more than `content`; the store may hold less, since something unknown could only take away.
+    /// At most `content`; the store may have less, because an unknown object could only lower it.
     AtMost,
-    /// Nothing: the account does not resolve as a whole, so whatever the store holds stays.
+    /// Nothing: the account does not resolve, so the store's content is kept.
     OnlyStore,
-    /// It has ended, whatever the store holds.
+    /// Revoked, regardless of the store.
     Ended(RevocationReason),
 }
 
-/// Why somebody has no access now although the objects grant some.
+/// Reason why granted access is withheld now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Withheld {
-    /// By somebody's word.
+    /// Revoked.
     Ended(RevocationReason),
-    /// It has not begun.
+    /// Not started.
     StartsAt(Timestamp),
-    /// It is over.
+    /// Expired.
     ExpiredAt(Timestamp),
 }
 
 impl Person {
-    /// Why there is no access at `now`, whatever is granted.
+    /// Returns why access is withheld at `now`; `None` if it is not.
     #[must_use]
     pub fn withheld(&self, now: Timestamp) -> Option<Withheld> {
         if let Known::Ended(end) = self.known {
@@ -71,7 +72,7 @@ impl Person {
         }
     }
 
-    /// Somebody whom no object names.
+    /// Returns a person that no object names.
     #[must_use]
     pub fn stray(email: Email) -> Self {
         Self {
@@ -86,13 +87,13 @@ impl Person {
         }
     }
 
-    /// Whether an object names them.
+    /// Returns whether an object names the person.
     #[must_use]
     pub fn is_declared(&self) -> bool {
         self.is_owner || !self.memberships.is_empty()
     }
 
-    /// Effective permissions at `now`: none where they are withheld. Absent where only the store knows.
+    /// Returns the effective permissions at `now`; `None` if only the store has them.
     #[must_use]
     pub fn ranks(&self, now: Timestamp, sections: usize) -> Option<Ranks> {
         if self.withheld(now).is_some() {
@@ -105,12 +106,12 @@ impl Person {
     }
 }
 
-/// For clap: an address.
+/// Parses an address for clap.
 pub fn email(text: &str) -> Result<Email, String> {
     Email::parse(text).map_err(|error| error.to_string())
 }
 
-/// Everybody in an account, the owner included, by address.
+/// Returns the people of an account, including the owner, by address.
 #[must_use]
 pub fn people(resolved: &Judged, objects: &AccountObjects) -> Vec<Person> {
     let person = |email: &Email, access: Option<&Access>| {

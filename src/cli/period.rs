@@ -1,4 +1,4 @@
-//! Points in time as people write them: a date, a time, or how long ago.
+//! Parses points in time and durations of arguments. Used by `audit query`, `review`, `status` and `block`.
 
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, civil::Date, tz::TimeZone};
 
@@ -12,7 +12,7 @@ pub enum When {
 }
 
 impl When {
-    /// The instant, seen from `now`.
+    /// Returns the instant, relative to `now`.
     pub fn instant(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(at) => at,
@@ -21,7 +21,7 @@ impl When {
     }
 }
 
-/// For clap: `2026-09-01` (UTC), `2026-09-01T08:00:00Z`, or `90d`.
+/// Parses `2026-09-01` (UTC), `2026-09-01T08:00:00Z` or `90d` for clap.
 pub fn when(text: &str) -> Result<When, String> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(When::At(at));
@@ -35,7 +35,7 @@ pub fn when(text: &str) -> Result<When, String> {
     })
 }
 
-/// For clap: a duration such as `30d`, `2w` or `12h30m`; a day has 24 hours.
+/// Parses a duration such as `30d`, `2w` or `12h30m` for clap; a day has 24 hours.
 pub fn duration(text: &str) -> Result<SignedDuration, String> {
     let wrong = || "must be a duration such as 30d, 2w or 12h30m".to_owned();
     let span: Span = text.parse().map_err(|_| wrong())?;

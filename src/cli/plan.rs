@@ -1,4 +1,4 @@
-//! `roster plan`.
+//! Implements `roster plan`: compares objects with stores, or two revisions of files. Called by `cli::run`.
 
 use std::path::PathBuf;
 
@@ -11,9 +11,10 @@ use super::{
 
 /// Show what would change in the identity store, and what each person gains and loses
 ///
-/// Compares what the objects say with what the store holds, and writes nothing, nor does it make a store that is not
-/// there. With --store, files need no IdentityStore. With --from and --to it compares two revisions of files with each
-/// other, without any store, for a pull request: also limits that are loosened or tightened, and whatever else differs.
+/// Compares the objects with the content of the store. The command writes nothing and does not create a store. With
+/// --store, the files need no IdentityStore. With --from and --to, it compares two revisions of files without any
+/// store, for example for a pull request. It then also shows limits that are loosened or tightened, and all other
+/// differences.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -22,8 +23,8 @@ Examples:
   roster plan --sqlite-dir /var/lib/roster          # the cluster that kubectl would ask
   roster plan --from examples/secondary-users --to examples/secondary-users -o markdown
 
-Exit codes: 0 done, whether anything would change or not; 2 could not be done.
-With --detailed-exitcode: 0 no changes; 2 changes, or some that wait; 1 could not be done.")]
+Exit codes: 0 success, with or without changes; 2 error.
+With --detailed-exitcode: 0 no changes; 2 changes, or changes that wait; 1 error.")]
 pub struct Args {
     /// Compare this revision of files …
     #[arg(long, value_name = "PATH", requires = "to", conflicts_with_all = ["files", "paths", "context", "all_namespaces", "store"])]
@@ -33,24 +34,24 @@ pub struct Args {
     #[arg(long, value_name = "PATH", requires = "from")]
     to: Vec<PathBuf>,
 
-    /// Count removals of this hash, which the removal guard has told, as approved
+    /// Treat the held removals with this hash as approved
     #[arg(long, value_name = "HASH")]
     approve: Vec<String>,
 
-    /// Show also what `apply --prune` removes: accounts applied from files before that are not in these
+    /// Also show what `apply --prune` removes: accounts that were applied from files before and are not in these files
     #[arg(long)]
     prune: bool,
 
-    /// Exit code 2 where something would change, and 1 where it could not be found out
+    /// Exit with code 2 if there are changes, and with code 1 on an error
     #[arg(long)]
     detailed_exitcode: bool,
 
-    /// Show long lists whole
+    /// Show long lists in full
     #[arg(long)]
     all: bool,
 
-    /// How it is printed; wide has long lists whole, name only the accounts in which something changes or waits (and, between
-    /// revisions, the people who gain or lose something and the objects that differ), and JSON and YAML have everything
+    /// Output format. `wide` shows long lists in full. `name` lists the accounts with changes; between revisions also
+    /// the people who gain or lose access, and the objects that differ. JSON and YAML contain everything
     #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
@@ -77,7 +78,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     }
 }
 
-/// Whether anything would change, or waits to.
+/// Prints the plan; returns whether there are changes or held changes.
 async fn plan(args: Args) -> anyhow::Result<bool> {
     let now = super::now()?;
     let choices = Choices { approved: &args.approve, prune: args.prune, only_drift: false };

@@ -1,4 +1,4 @@
-//! Which store a command works on, and what would change there.
+//! Arguments for the store, and plans of single accounts. Used by all commands that read stores.
 
 use std::{collections::BTreeSet, fmt::Display, path::PathBuf, sync::Arc};
 
@@ -16,14 +16,14 @@ use crate::{
     store::{NoSecrets, Secrets, Store, StoreLocation},
 };
 
-/// Which store
+/// Store
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Which store")]
+#[command(next_help_heading = "Store")]
 pub struct Target {
-    /// The database of this store, for all accounts, instead of those that each IdentityStore names: an SQLite file,
-    /// `postgres://USER@HOST/DATABASE` with the password in it or in PGPASSWORD or PGPASSFILE, or
-    /// `keycloak+https://CLIENT@HOST/realms/REALM` with the client's secret in `ROSTER_KEYCLOAK_CLIENT_SECRET` (and, where the
-    /// IdentityStore has them, `?portalClients=a,b&clientIdPrefix=p`)
+    /// Use this store for all accounts, instead of the one that each IdentityStore names: an SQLite file,
+    /// `postgres://USER@HOST/DATABASE` (the password is in the URL, PGPASSWORD or PGPASSFILE), or
+    /// `keycloak+https://CLIENT@HOST/realms/REALM` (the client's secret is in `ROSTER_KEYCLOAK_CLIENT_SECRET`; add
+    /// `?portalClients=a,b&clientIdPrefix=p` if the IdentityStore has them)
     #[arg(long, value_name = "FILE|URL")]
     pub store: Option<PathBuf>,
 
@@ -31,74 +31,74 @@ pub struct Target {
     #[arg(long, env = "ROSTER_SQLITE_DIR", value_name = "DIR", default_value = "roster-data")]
     pub sqlite_dir: PathBuf,
 
-    /// The controller's namespace, with the secrets of the stores
+    /// The controller's namespace, with the Secrets of the stores
     #[arg(long, env = "ROSTER_STORE_NAMESPACE", value_name = "NS", default_value = "roster-system")]
     pub store_namespace: String,
 }
 
-/// Says that no store is at `place`: nothing is there, or an empty file.
+/// Returns the message that no store is at `place`: it does not exist, or is an empty file.
 #[must_use]
 pub fn absent(place: &StoreLocation) -> String {
     match place.file() {
-        Some(file) if file.is_dir() => format!("{place} is a folder, and no store"),
-        Some(file) if file.exists() => format!("{place} is an empty file, and no store"),
+        Some(file) if file.is_dir() => format!("{place} is a folder, not a store"),
+        Some(file) if file.exists() => format!("{place} is an empty file, not a store"),
         _ => format!("there is no {place}"),
     }
 }
 
-/// An account that a store holds and that no object describes: its Account is gone, or is kept elsewhere.
+/// Account in a store that no object describes: its Account is deleted, or is defined elsewhere.
 pub struct OrphanedAccount {
     /// The account.
     pub key: AccountKey,
     /// The store.
     pub place: StoreLocation,
-    /// What the store holds of it.
+    /// Content of the account in the store.
     pub observed: Observed,
 }
 
 impl OrphanedAccount {
-    /// Everybody in it.
+    /// Returns all members.
     pub fn members(&self) -> impl Iterator<Item = (&Email, &MemberContent)> {
         self.observed.members.iter().filter_map(|(email, seen)| Some((email, seen.content.as_ref()?)))
     }
 
-    /// What it holds of somebody, also in other letters than Roster writes.
+    /// Returns a member's content, also if the store has the address in another spelling.
     #[must_use]
     pub fn member(&self, email: &Email) -> Option<&MemberContent> {
         let mut members = self.members();
         members.find(|(held, _)| Email::parse(held.as_str()).as_ref() == Ok(email)).map(|(_, content)| content)
     }
 
-    /// Why nothing is said of it but what its store holds.
+    /// Returns the note that the access is from the store.
     #[must_use]
     pub fn note(&self) -> String {
         only_in(&self.place)
     }
 }
 
-/// Why nothing is said of an account but what this store holds.
+/// Returns the note that an account's access is from this store.
 pub fn only_in(store: impl Display) -> String {
-    format!("no object here describes the account; {store} holds this")
+    format!("no object here describes the account; its access is from {store}")
 }
 
-/// What would change in the store of one account.
+/// Planned changes of one account.
 pub struct Planned {
     /// The account.
     pub key: AccountKey,
-    /// Its store.
+    /// The store.
     pub place: StoreLocation,
-    /// Our mark.
+    /// Mark of the entries.
     pub mark: Mark,
-    /// What is wanted.
+    /// Result of resolving the objects.
     pub judged: Judged,
-    /// What is there.
+    /// Observed content.
     pub observed: Observed,
-    /// What would change.
+    /// The plan.
     pub plan: Plan,
 }
 
 impl Target {
-    /// Where the store of an account is.
+    /// Returns the location of an account's store.
     ///
     /// # Errors
     /// When its `IdentityStore` is missing or names none.
@@ -111,13 +111,13 @@ impl Target {
         // One that only stands in for a store that no file describes has no generation.
         let store = loaded.objects.stores.get(name.as_str()).filter(|store| store.generation > 0);
         let store = store.with_context(|| {
-            format!("account {account}: there is no IdentityStore {name:?}; add it, or say --store FILE")
+            format!("account {account}: there is no IdentityStore {name:?}; add it, or pass --store FILE")
         })?;
         Ok(StoreLocation::of(name, &store.spec, &self.sqlite_dir)?)
     }
 
-    /// Every store at hand, each once: the one that was named, or else those of the `IdentityStore`s, of files those that an
-    /// Account there uses. One that names no place is passed over; whoever asks about its accounts is told.
+    /// Returns the location of every given store, once: the named one, or those of the `IdentityStore`s, for files only
+    /// those that an Account uses. Skips an IdentityStore without a location; a command that needs it reports that.
     ///
     /// # Errors
     /// When the one that was named is none.
@@ -131,8 +131,8 @@ impl Target {
         Ok(named.filter_map(|(name, store)| StoreLocation::of(name, &store.spec, &self.sqlite_dir).ok()).collect())
     }
 
-    /// Looks into every store at hand for accounts that no object describes, in the namespaces that are asked about. A store
-    /// that is not there holds none; which others cannot be read, and why, comes with what was found.
+    /// Returns the accounts that no object describes, from all given stores, in the selected namespaces, and the stores
+    /// that could not be read with the reason. A missing store has none.
     ///
     /// # Errors
     /// When the store that was named is not there, or cannot be read.
@@ -162,7 +162,7 @@ impl Target {
     ) -> anyhow::Result<Vec<OrphanedAccount>> {
         let mut found = Vec::new();
         let Some(store) = self.open_if_there(loaded, place).await? else {
-            anyhow::ensure!(self.store.is_none(), "{}: say where the store is", absent(place));
+            anyhow::ensure!(self.store.is_none(), "{}: pass --store or --sqlite-dir", absent(place));
             return Ok(found);
         };
         for key in store.keys().await? {
@@ -183,7 +183,7 @@ impl Target {
         Ok(place.open(&*self.secrets(loaded)).await?)
     }
 
-    /// The same only to look: nothing is made or changed; `None` where no store is.
+    /// Like [`Self::open`], but read-only; `None` if the store does not exist.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -203,8 +203,7 @@ impl Target {
     }
 }
 
-/// Works out what would change for one account; nothing where the Account does not exist. A store that is not there is
-/// empty.
+/// Plans the changes of one account; `None` if the Account does not exist. A missing store counts as empty.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -219,7 +218,7 @@ pub async fn plan(
     Ok(plan_as(loaded, key, place, observed, &loaded.context(key, now)))
 }
 
-/// What a store holds of an account; nothing where there is no store.
+/// Returns the content of an account in a store; empty without a store.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -230,7 +229,7 @@ pub async fn observe(store: Option<&Arc<dyn Store>>, key: &AccountKey, now: Time
     })
 }
 
-/// As [`plan`], of what was observed, for whoever owns the mark of `context`, and adjusted as it says.
+/// Like [`plan`], for given content and with the mark and settings of `context`.
 pub fn plan_as(
     loaded: &LoadedObjects,
     key: &AccountKey,

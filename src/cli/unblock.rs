@@ -1,18 +1,19 @@
-//! `roster unblock`.
+//! Implements `roster unblock`. Called by `cli::run`; the work is in `cli::block`.
 
 use super::{block, people::email};
 use crate::model::Email;
 
-/// Give a blocked person back what the objects say
+/// Unblock a person
 ///
-/// Takes the address out of `IdentityStore.spec.blocked` and waits until every account was gone over since. Whoever is not
-/// blocked stays so. A store kept from files is not written: take the address out of the files and apply them.
+/// Removes the address from `IdentityStore.spec.blocked` and waits until every account is reconciled. A person who is
+/// not blocked stays unchanged. A store that is managed from files is not written: remove the address from the files
+/// and apply them.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  roster unblock dana@acme.example\n  roster unblock dana@acme.example --identity-store eu"
 )]
 pub struct Args {
-    /// Whom
+    /// Address to unblock
     #[arg(value_name = "EMAIL", value_parser = email)]
     who: Email,
 

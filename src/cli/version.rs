@@ -1,4 +1,4 @@
-//! `roster version`.
+//! Implements `roster version`. Called by `cli::run`.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -9,18 +9,18 @@ use super::{
 };
 use crate::api;
 
-/// Print the version, and what this build can do
+/// Print the version and features of this build
 ///
-/// Of this program; no cluster is asked.
+/// Does not contact a cluster.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  roster version\n  roster version -o json")]
 pub struct Args {
-    /// How it is printed
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(&[Format::Text, Format::Json, Format::Yaml]))]
     output: Format,
 }
 
-/// What this build is.
+/// Version and features, as printed with `-o json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Build {

@@ -1,4 +1,4 @@
-//! `roster who-can`.
+//! Implements `roster who-can`: lists the people who have a permission. Called by `cli::run`.
 
 use std::fmt::Write as _;
 
@@ -21,33 +21,33 @@ use crate::{
     resolve::MemberContent,
 };
 
-/// List who may do something
+/// List the people who have a permission
 ///
-/// Everybody whose level in the section is at least the one asked for, with the roles and groups that give it: taking it
-/// away from somebody means taking all of them away. Exit code 0 when somebody may, 1 when nobody may. Accounts whose
-/// catalog does not know the section are passed over, unless --account asks for one. With a store at hand, it is who has
-/// it there, also in accounts that only the store knows.
+/// Lists everybody whose level in the section is at least the given one, with the roles and groups that grant it. To
+/// revoke the permission, remove all of them. Exit code: 0 somebody has it; 1 nobody has it. Accounts whose catalog
+/// does not have the section are skipped, unless --account names one. With --store or --sqlite-dir, lists the people to
+/// whom the store grants it, also in accounts that only the store has.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  roster who-can Edit settings -f examples/\n  \
                   roster who-can Allowed payments --account secondary-users/tidewater -f examples/ --all\n  \
                   roster who-can View reports -f examples/ -o csv")]
 pub struct Args {
-    /// At least this level …
+    /// Minimum level …
     level: String,
 
     /// … in this section
     section: String,
 
-    /// Only in this account
+    /// Check only this account
     #[arg(long, value_name = "NS/NAME")]
     account: Option<String>,
 
-    /// Also list who would, if their access were not withheld now: suspended, blocked, expired, not begun; in CSV and
-    /// Markdown without a level
+    /// Also list people whose access is withheld now: suspended, blocked, expired or not started; in CSV and Markdown
+    /// without a level
     #[arg(long)]
     all: bool,
 
-    /// How it is printed; wide has the names of people too, and name only the addresses
+    /// Output format. `wide` adds people's names, and `name` lists only addresses
     #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
@@ -61,30 +61,30 @@ pub struct Args {
 const FORMATS: &[Format] =
     &[Format::Text, Format::Wide, Format::Name, Format::Markdown, Format::Csv, Format::Json, Format::Yaml];
 
-/// Who may do something.
+/// People with a permission, as printed with `-o json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WhoCan {
     api_version: &'static str,
     kind: &'static str,
-    /// What was asked: the section …
+    /// The section …
     section: String,
-    /// … and the level; higher ones count.
+    /// … and the minimum level.
     level: String,
-    /// Who may, by account and address.
+    /// People with the permission, by account and address.
     users: Vec<Holder>,
-    /// Who would, if access were not withheld; printed with --all only.
+    /// People whose access is withheld; printed only with --all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     withheld: Vec<Holder>,
-    /// Who should, by the objects, and whom the store gives less.
+    /// People to whom the objects grant it, but not the store.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_given: Vec<Holder>,
-    /// Of whom only a store knows.
+    /// People for whom only a store has the answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown: Vec<Holder>,
 }
 
-/// One user in one account.
+/// Person in one account.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Holder {
@@ -97,10 +97,10 @@ pub struct Holder {
     display_name: Option<String>,
     /// The level held.
     level: String,
-    /// What gives it: roles, groups.
+    /// Source of the level: roles, groups.
     #[serde(skip_serializing_if = "String::is_empty")]
     through: String,
-    /// When it ends, or why it is withheld or unknown.
+    /// End of access, or why it is withheld or unknown.
     #[serde(skip_serializing_if = "String::is_empty")]
     note: String,
 }
@@ -157,7 +157,9 @@ async fn gather(args: &Args, loaded: &LoadedObjects, now: Timestamp) -> anyhow::
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    if let Some(note) = loaded.out_of_sync(&unasked, None).await {
+    if !unasked.is_empty()
+        && let Some(note) = loaded.out_of_sync(&unasked, None).await
+    {
         complain(note);
     }
     let orphaned_accounts =
@@ -178,7 +180,7 @@ async fn gather(args: &Args, loaded: &LoadedObjects, now: Timestamp) -> anyhow::
     }
 }
 
-/// Those to whom a store gives it in an account that only the store knows.
+/// Returns the people with the permission in an account that only the store has.
 fn stored_holders(orphaned_account: &OrphanedAccount, question: &Question, now: Timestamp) -> Vec<Holder> {
     let holders = orphaned_account.members().filter(|(_, content)| question.is_met(&content.ranks_at(now)));
     let holder = |(email, content): (&Email, &MemberContent)| Holder {
@@ -247,7 +249,7 @@ fn table(users: &[Holder], wide: bool) -> Table {
     table
 }
 
-/// One table of all, for machines and for Markdown.
+/// Returns one table of all people, for CSV and Markdown.
 fn tables(found: &WhoCan) -> Table {
     let mut one = table(&found.users, false);
     for user in &found.withheld {
@@ -269,8 +271,8 @@ fn text(found: &WhoCan, hidden: usize, wide: bool) -> String {
         users => table(users, wide).text(),
     };
     for (users, title) in [
-        (&found.withheld, "Withheld now; the level is what they would have:"),
-        (&found.not_given, "The objects give it, and the store less:"),
+        (&found.withheld, "Withheld now, with the level they would have:"),
+        (&found.not_given, "Granted by the objects, but not by the store:"),
     ] {
         if !users.is_empty() {
             let _ = writeln!(text, "\n{}", paint(BOLD, title));
@@ -278,12 +280,15 @@ fn text(found: &WhoCan, hidden: usize, wide: bool) -> String {
         }
     }
     if hidden > 0 {
-        let would = format!("{} would, but access is withheld now; --all says whose.", counted(hidden, "more user"));
+        let would = format!(
+            "{} would have it, but access is withheld now; pass --all to list them.",
+            counted(hidden, "more user")
+        );
         let _ = writeln!(text, "\n{}", paint(DIM, would));
     }
     if !found.unknown.is_empty() {
         let count = found.unknown.len();
-        let _ = writeln!(text, "\n{}", paint(WARN, format!("Only the store knows of {count} more; counted as no:")));
+        let _ = writeln!(text, "\n{}", paint(WARN, format!("Only the store has {count} more; treated as no:")));
         for user in &found.unknown {
             text += &wrap("  ", 2, &user.note);
         }

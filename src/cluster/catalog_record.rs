@@ -39,7 +39,7 @@ pub fn object(config_map: ConfigMap) -> Object {
     let last = catalog.as_ref().and_then(|catalog| {
         let last = read(catalog, &data.unwrap_or_default());
         if last.is_none() {
-            tracing::warn!(%catalog, "the record of the catalog's last revision cannot be read; it is written anew");
+            tracing::warn!(%catalog, "the record of the catalog's last revision cannot be read; it is written again");
         }
         last
     });

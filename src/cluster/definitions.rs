@@ -81,9 +81,9 @@ fn is_outdated(name: &str, release: Option<&str>) -> Option<String> {
     }
     let theirs = release.unwrap_or("0.1.0");
     Some(format!(
-        "the definition {name} is of an earlier release ({theirs}; this is {ours}), and does not know all that this one \
-         writes: bring the definitions up to date by `helm upgrade`, or, where no chart keeps \
-         them, by `roster crds | kubectl apply --server-side --force-conflicts -f -`"
+        "the definition {name} is from an earlier release ({theirs}; this is {ours}) and lacks fields that this \
+         release writes: update the definitions with `helm upgrade` or, if no chart installed them, with `roster crds \
+         | kubectl apply --server-side --force-conflicts -f -`"
     ))
 }
 
@@ -95,7 +95,7 @@ mod tests {
     fn an_earlier_release_will_not_do() {
         for release in [None, Some("0.0.9"), Some("none"), Some("0.1.0")] {
             let why = is_outdated("accounts.roster.dev", release).unwrap();
-            assert!(why.contains("accounts.roster.dev is of an earlier release ("), "{why}");
+            assert!(why.contains("accounts.roster.dev is from an earlier release ("), "{why}");
         }
         for release in [env!("CARGO_PKG_VERSION"), "99.0.0"] {
             assert_eq!(is_outdated("accounts.roster.dev", Some(release)), None);

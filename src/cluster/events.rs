@@ -46,7 +46,7 @@ impl Events {
     /// Sends a notice; drops it if too many are waiting.
     pub fn tell(&self, notice: Notice) {
         if self.0.try_send(notice).is_err() {
-            tracing::debug!("event dropped: too many wait");
+            tracing::debug!("event dropped: the queue is full");
         }
     }
 }
@@ -121,7 +121,7 @@ async fn publish(recorders: &mut Recorders, notice: Notice, metrics: &Metrics) {
     let about = about(&notice);
     let type_ = if notice.reason.is_warning() { EventType::Warning } else { EventType::Normal };
     let mut note = match notice.reason {
-        Reason::Applied => format!("{} made in the store", counted(notice.count, "change")),
+        Reason::Applied => format!("{} applied in the store", counted(notice.count, "change")),
         _ => notice.note,
     };
     // The API server accepts at most one kilobyte.

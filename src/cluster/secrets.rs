@@ -31,9 +31,9 @@ impl Secrets for ClusterSecrets {
     async fn read(&self, secret: &SecretRef) -> Result<SecretString, StoreError> {
         let named = format!("Secret {}/{}", self.namespace, secret.name);
         let found = match self.secrets.get_opt(&secret.name).await {
-            Ok(found) => found.ok_or_else(|| StoreError::Unavailable(format!("{named} is not there")))?,
+            Ok(found) => found.ok_or_else(|| StoreError::Unavailable(format!("{named} does not exist")))?,
             Err(kube::Error::Api(status)) if status.code == 403 => {
-                return Err(StoreError::Denied(format!("{named} may not be read: {}", status.message)));
+                return Err(StoreError::Denied(format!("no permission to read {named}: {}", status.message)));
             }
             Err(error) => return Err(StoreError::Unavailable(format!("{named} cannot be read: {error}"))),
         };
@@ -43,7 +43,9 @@ impl Secrets for ClusterSecrets {
                 secret.store
             )),
             Refusal::NoKey => StoreError::Invalid(format!("{named} has no key {}", secret.key)),
-            Refusal::NoText => StoreError::Invalid(format!("{named}: the value of key {} is no text", secret.key)),
+            Refusal::NoText => {
+                StoreError::Invalid(format!("{named}: the value of key {} is not valid UTF-8", secret.key))
+            }
         })
     }
 }

@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The lease is lost. Another replica may lead now, so nothing more is written.
-    #[error("the leader lease is lost; another replica may lead by now")]
+    #[error("the leader lease is lost; another replica may lead")]
     LeaseLost,
     /// All watches have ended.
     #[error("all watches have ended")]

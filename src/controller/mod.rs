@@ -76,7 +76,8 @@ pub async fn run(client: Client, config: Config, metrics: Metrics, health: Healt
     metrics.shards(0, config.shards);
     if let Err(error) = tokio::fs::create_dir_all(&config.sqlite_dir).await {
         // Objects whose store needs a file there report it in their status.
-        tracing::warn!(folder = %config.sqlite_dir.display(), %error, "the folder of the embedded stores cannot be made");
+        tracing::warn!(folder = %config.sqlite_dir.display(), %error, "the folder of the embedded stores cannot be \
+                                                                       created");
     }
     let cluster = tokio::select! {
         cluster = cluster_id(&client, config.cluster_id.as_deref(), &health) => cluster,
@@ -121,7 +122,7 @@ pub async fn run(client: Client, config: Config, metrics: Metrics, health: Healt
             }
             Err(error) => {
                 metrics.lease_lost();
-                tracing::warn!(%error, "no longer leading; nothing is written until this process leads again");
+                tracing::warn!(%error, "no longer leading; this process writes nothing until it leads again");
                 // The state is discarded, since it may be out of date when this process leads again.
             }
         }
@@ -189,7 +190,7 @@ async fn lead(
     let ending = stop.child_token();
     let watched = async {
         let why = definitions::until_outdated(client).await;
-        tracing::warn!(why, "no longer leading; nothing is written until this process leads again");
+        tracing::warn!(why, "no longer leading; this process writes nothing until it leads again");
         ending.cancel();
         std::future::pending::<Infallible>().await
     };

@@ -213,8 +213,8 @@ impl Shell {
             leases::Event::Share(event) => event,
         };
         match &event {
-            ShareEvent::GiveBack(shard) => tracing::info!(shard, "giving a shard to another replica"),
-            ShareEvent::Unable(why) => tracing::warn!(why, "no accounts can be taken; trying again"),
+            ShareEvent::GiveBack(shard) => tracing::info!(shard, "releasing a shard to another replica"),
+            ShareEvent::Unable(why) => tracing::warn!(why, "cannot take shards; trying again"),
             ShareEvent::Taken { .. } | ShareEvent::Told(_) | ShareEvent::Waiting => {}
         }
         self.absorb(Event::Share(event));
@@ -235,7 +235,7 @@ impl Shell {
                     }
                     Done::Event(event) => *event,
                     Done::Released(shard) => {
-                        tracing::info!(shard, held = self.leases.len(), "gave a shard back");
+                        tracing::info!(shard, held = self.leases.len(), "released a shard");
                         return;
                     }
                 }
@@ -258,7 +258,7 @@ impl Shell {
                 let end = PassEnded::BrokeOff;
                 if !error.is_cancelled() {
                     let account = self.traces.account(pass).map(ToString::to_string);
-                    tracing::error!(%pass, account, %error, "a pass broke off");
+                    tracing::error!(%pass, account, %error, "a pass panicked");
                 }
                 self.pass_ended(pass, &end, Duration::ZERO);
                 Event::Ended { pass, end }
@@ -266,12 +266,12 @@ impl Shell {
             Owner::Look(id, object) => {
                 self.aborts.remove(&id);
                 if !error.is_cancelled() {
-                    tracing::error!(?object, %error, "a pass broke off");
+                    tracing::error!(?object, %error, "a pass panicked");
                 }
                 Event::LookBrokeOff { id }
             }
             Owner::Status(object) => {
-                let said = "writing the status broke off".to_owned();
+                let said = "writing a status panicked".to_owned();
                 Event::StatusWritten { object, result: Err(ApiFault { code: None, said, lacks_right: None }) }
             }
             Owner::Release => return None,
@@ -323,7 +323,8 @@ impl Shell {
             }
             Effect::Drop(shard) => {
                 self.leases.remove(&shard);
-                let what = "what is under way takes long and is cut short; others wait until its lease expires";
+                let what = "passes did not end in time and were cancelled; the next holder waits until the lease \
+                            expires";
                 tracing::warn!(shard, "{what}");
             }
             Effect::StoresKnow(shard) => {

@@ -1,4 +1,4 @@
-//! Opens identity stores when they are first needed, and again after failures. Used by `shell`, `look` and `world`.
+//! Opens identity stores when they are first needed, and again after failures. Used by `shell`, `refresh` and `world`.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -220,7 +220,8 @@ impl StoreHandle {
             Ok(Ok(None)) => return None,
             Ok(Ok(first)) => first,
             Ok(Err(error)) => {
-                tracing::warn!(store = %self.name, %error, "changes by others are found by checks only, for now");
+                tracing::warn!(store = %self.name, %error, "the store cannot report changes by others at present; only \
+                                                            checks find them");
                 None
             }
             Err(_) => None,
@@ -285,5 +286,5 @@ async fn announce(
 }
 
 fn no_answer(within: Duration) -> StoreError {
-    StoreError::Unavailable(format!("no answer within {} s", within.as_secs()))
+    StoreError::Unavailable(format!("no response within {} s", within.as_secs()))
 }

@@ -116,7 +116,7 @@ impl Traces {
             PassEnded::OrphanedRevoked(Err(error)) if self.blocked.insert(running.key.clone()) => {
                 let said = error.to_string();
                 let error = &*log::shown(&said, self.with_addresses);
-                tracing::warn!(account = %running.key, error, "a block is not in force in an account without an Account");
+                tracing::warn!(account = %running.key, error, "a block is not in force in an orphaned account");
             }
             PassEnded::OrphanedRevoked(Ok(_)) => drop(self.blocked.remove(&running.key)),
             PassEnded::FinalizersSet(Ok(()))
@@ -135,7 +135,7 @@ impl Traces {
                 if !report.replaced && self.failing.get(store).is_some_and(|failed| began > failed) =>
             {
                 self.failing.remove(store);
-                tracing::info!(%store, "the store works again");
+                tracing::info!(%store, "the store is available again");
             }
             _ => {}
         }
@@ -146,7 +146,7 @@ impl Traces {
         if !self.failing.contains_key(store) {
             self.failing.insert(store.clone(), now);
             let why = &*log::shown(why, self.with_addresses);
-            tracing::warn!(%store, account = %key, why, "the store fails; its accounts wait, and it is tried again");
+            tracing::warn!(%store, account = %key, why, "the store fails; its accounts wait until a retry succeeds");
         }
     }
 
@@ -189,8 +189,10 @@ fn reconciled(
     match &report.end {
         PassEnd::Done => tracing::debug!(%pass, account = %key, scope, ?took, "pass done"),
         PassEnd::NeedsAccount => {}
-        PassEnd::Interrupted => tracing::debug!(%pass, account = %key, scope, ?took, "pass made way"),
-        PassEnd::Waits => tracing::warn!(%pass, account = %key, scope, "only ends are made until every kind is listed"),
+        PassEnd::Interrupted => tracing::debug!(%pass, account = %key, scope, ?took, "pass ended early for a \
+                                                                                      revocation"),
+        PassEnd::Waits => tracing::warn!(%pass, account = %key, scope, "only revocations are applied until every kind \
+                                                                        is listed"),
         PassEnd::Retry { why, by_store: true, .. } => {
             let why = &*log::shown(why, with_addresses);
             failed(span, why);
@@ -210,7 +212,7 @@ pub(super) fn end_of_deletion(pass: &Pass, spec: &AccountSpec, deleted: &Deleted
     match deleted {
         Deleted::Done(removed) => {
             if pass.store_facts.is_none() && spec.deletion_policy == DeletionPolicy::Delete {
-                tracing::warn!(%account, "the IdentityStore is gone, so nothing can be removed from it");
+                tracing::warn!(%account, "the IdentityStore is deleted, so nothing can be removed from its store");
             }
             tracing::info!(%account, removed, policy = ?spec.deletion_policy, "account deleted");
         }

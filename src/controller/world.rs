@@ -29,7 +29,7 @@ pub(super) struct PassWorld {
 
 impl PassWorld {
     fn store(&self) -> Result<&StoreHandle, StoreError> {
-        self.store.as_ref().ok_or_else(|| StoreError::Unavailable("the IdentityStore is gone".to_owned()))
+        self.store.as_ref().ok_or_else(|| StoreError::Unavailable("the IdentityStore is deleted".to_owned()))
     }
 }
 
@@ -44,7 +44,7 @@ impl World for PassWorld {
 
     async fn apply(&self, batch: &Batch<'_>, permit: &Permit) -> Result<Vec<Outcome>, StoreError> {
         if !self.term.as_ref().is_some_and(Term::holds) {
-            return Err(StoreError::Unavailable("the lease is lost; another replica may write by now".to_owned()));
+            return Err(StoreError::Unavailable("the lease is lost; another replica may write".to_owned()));
         }
         self.store()?.apply(batch, permit).await
     }

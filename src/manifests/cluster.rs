@@ -45,13 +45,13 @@ pub async fn connect(context: Option<&str>) -> anyhow::Result<(Client, String)> 
         let options = KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
         kube::Config::from_kubeconfig(&options).await.context("cannot read the kubeconfig")?
     } else {
-        let hint = "name a cluster with KUBECONFIG, or files with -f where a command reads files";
+        let hint = "set KUBECONFIG, or pass files with -f if the command reads files";
         kube::Config::infer()
             .await
-            .with_context(|| format!("found no kubeconfig, and no service account of a pod: {hint}"))?
+            .with_context(|| format!("found neither a kubeconfig nor the service account of a pod: {hint}"))?
     };
     let namespace = config.default_namespace.clone();
-    Ok((Client::try_from(config).context("cannot use what the kubeconfig says")?, namespace))
+    Ok((Client::try_from(config).context("cannot use the kubeconfig")?, namespace))
 }
 
 /// Reads the objects of a namespace, or of all, with everything that they refer to. `controller_namespace` is where the

@@ -113,7 +113,7 @@ fn sources(paths: &[PathBuf], may_be_empty: bool) -> anyhow::Result<Vec<PathBuf>
             gather(path, &mut found)?;
             // An empty folder is probably the wrong one, and must not pass as valid.
             let empty = found.len() == before && !may_be_empty;
-            anyhow::ensure!(!empty, "{}: there is no .yaml, .yml or .json file in it", path.display());
+            anyhow::ensure!(!empty, "{}: the folder contains no .yaml, .yml or .json file", path.display());
         } else if !found.contains(path) {
             found.push(path.clone());
         }
@@ -263,7 +263,7 @@ fn check(document: &Document, value: &Value, diagnostics: &mut Vec<Diagnostic>) 
 fn there_twice(document: &Document, first: &Document) -> Diagnostic {
     let path = DocumentPath::default().field("metadata").field("name");
     let earlier = first.place(&path, Part::Value, None).position.line;
-    let message = format!("is there already, at {}:{earlier}; keep one", first.file.display());
+    let message = format!("exists twice; the first is at {}:{earlier}. Keep one", first.file.display());
     let place = document.place(&path, Part::Value, None);
     Diagnostic::new(Severity::Error, &document.file, place, DiagnosticReason::DuplicateObject, message)
         .about(&document.id, path.to_string())
@@ -277,7 +277,7 @@ fn passed_over(skipped: Vec<(Arc<Path>, String)>) -> Vec<Diagnostic> {
     }
     let note = |(file, kinds): (Arc<Path>, BTreeMap<String, usize>)| {
         let kinds = kinds.into_iter().map(|(what, count)| if count > 1 { format!("{what} ({count})") } else { what });
-        let message = format!("not ours, skipped: {}", kinds.collect::<Vec<_>>().join(", "));
+        let message = format!("skipped, not kinds of Roster: {}", kinds.collect::<Vec<_>>().join(", "));
         Diagnostic::new(Severity::Note, &file, SourceSpan::default(), DiagnosticReason::Skipped, message)
     };
     kinds.into_iter().map(note).collect()
@@ -299,7 +299,7 @@ fn assume_stores(objects: &mut Objects, files: &mut Files) {
         objects.stores.insert(name.clone(), Arc::new(store));
         let id = ObjectId { kind: "Account".into(), namespace: account.namespace.clone(), name: account.name.clone() };
         let Some(document) = files.documents.iter().find(|document| document.id == id) else { continue };
-        let message = format!("there is no IdentityStore in these files; {name:?} is taken to have all defaults");
+        let message = format!("these files contain no IdentityStore {name:?}; defaults are assumed for it");
         let path = DocumentPath::parse("spec.storeRef");
         let place = SourceSpan { position: Position::default(), text: String::new() };
         let note = Diagnostic::new(Severity::Note, &document.file, place, DiagnosticReason::StoreAssumed, message);

@@ -26,7 +26,7 @@ pub(super) enum Sort {
 /// Returns the sort of a document.
 pub(super) fn sort(value: &Value) -> Sort {
     let Some(fields) = value.as_object() else {
-        return Sort::Other("a document that is no mapping".to_owned());
+        return Sort::Other("a document that is not a mapping".to_owned());
     };
     let word = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
     let (version, kind) = (word("apiVersion"), word("kind"));
@@ -62,8 +62,8 @@ pub(super) fn sort(value: &Value) -> Sort {
         let message = format!("{version:?} is not known; this release of roster knows {right}");
         return Sort::Mistaken(field("apiVersion"), DiagnosticReason::UnknownVersion, message);
     }
-    // Other groups have kinds with our names, but the core group, which alone has no name, has none of them; and no other
-    // group has a name similar to ours.
+    // Other groups have kinds with our names. The core group has none of them, and no other group has a name similar to
+    // ours.
     if !version.contains('/') && KINDS.get(kind).is_some() {
         let message = match version {
             "" => format!("is required; did you mean {right:?}?"),

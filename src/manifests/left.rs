@@ -1,4 +1,5 @@
-//! Where the stores of a cluster may still give access to somebody whom no object names: the statuses tell.
+//! Finds stores of a cluster that may still give access to a person whom no object names, by the statuses. Called by
+//! the commands that answer questions about a person.
 
 use kube::{Api, Client, ResourceExt as _};
 
@@ -60,7 +61,7 @@ impl LeftInStores {
         left
     }
 
-    /// The same of one account only, `namespace/name`.
+    /// Limits the result to one account, `namespace/name`.
     #[must_use]
     pub fn only(mut self, account: &str) -> Self {
         self.undeclared.retain(|(name, _)| name == account);
@@ -70,51 +71,51 @@ impl LeftInStores {
         self
     }
 
-    /// Whether the store still holds an account that no object describes.
+    /// Returns whether the store still has an account that no object describes.
     #[must_use]
     pub fn is_orphaned(&self, account: &str) -> bool {
         self.orphaned.iter().any(|name| name == account)
     }
 
-    /// Returns the accounts whose status says that the store has this member, whom no object declares.
+    /// Returns the accounts whose status shows that the store has this address as an undeclared member.
     #[must_use]
     pub fn undeclared_in(&self, who: &str) -> Vec<&str> {
         let accounts = self.undeclared.iter().filter(|(_, email)| email == who);
         accounts.map(|(account, _)| account.as_str()).collect()
     }
 
-    /// Returns what a person may be whom no object names, a phrase for each possibility.
+    /// Returns the possibilities for a person whom no object names, as phrases.
     #[must_use]
     pub fn phrases(&self) -> Vec<String> {
         let some = |names: &[String]| names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
         let mut found = Vec::new();
         if !self.held.is_empty() {
-            found.push(format!("one of those whose removal is held back in {}", some(&self.held)));
+            found.push(format!("a member whose removal is held back in {}", some(&self.held)));
         }
         if !self.leaving.is_empty() {
-            found.push(format!("in an account that is being deleted, such as {}", some(&self.leaving)));
+            found.push(format!("a member of an account that is being deleted, such as {}", some(&self.leaving)));
         }
         if !self.orphaned.is_empty() {
-            found.push(format!("in an account that no object describes, such as {}", some(&self.orphaned)));
+            found.push(format!("a member of an account that no object describes, such as {}", some(&self.orphaned)));
         }
         found
     }
 
-    /// Says that the store may still give `who` access; nothing where nothing hints at it.
+    /// Returns a warning that the store may still give `who` access; `None` without a hint of it.
     #[must_use]
     pub fn warning(&self, who: &str) -> Option<String> {
         let known = self.undeclared_in(who);
         if !known.is_empty() {
             return Some(format!(
-                "; but the store of {} has {who} as a member whom nobody declared: ask it with --store or --sqlite-dir what \
-                 that gives",
+                "; but the store of {} has {who} as an undeclared member: pass --store or --sqlite-dir to see the \
+                 access",
                 known.join(", ")
             ));
         }
         let phrases = self.phrases();
         (!phrases.is_empty()).then(|| {
             format!(
-                "; the store may still give access, since {who} may be {}: ask the store with --store or --sqlite-dir",
+                "; the store may still grant access, since {who} may be {}: pass --store or --sqlite-dir",
                 phrases.join(", or ")
             )
         })
@@ -138,10 +139,10 @@ mod tests {
         let held = HeldRemovals { members: 1, hash: "1234".to_owned() };
         account.status = Some(AccountStatus { held_removals: Some(held), ..AccountStatus::default() });
         let said = left(&account, &store).unwrap();
-        assert!(said.contains("ada@acme.example may be one of those whose removal is held back in bulk/big"), "{said}");
+        assert!(said.contains("ada@acme.example may be a member whose removal is held back in bulk/big"), "{said}");
         let orphaned_accounts = vec!["south/clinic".to_owned()];
         store.status = Some(IdentityStoreStatus { orphaned_accounts, ..IdentityStoreStatus::default() });
         let said = left(&account, &store).unwrap();
-        assert!(said.contains("or in an account that no object describes, such as south/clinic"), "{said}");
+        assert!(said.contains("or a member of an account that no object describes, such as south/clinic"), "{said}");
     }
 }

@@ -27,7 +27,7 @@ impl LoadedObjects {
             }
             several => {
                 let names: Vec<String> = several.iter().map(ToString::to_string).collect();
-                anyhow::bail!("{text:?} can be {}: say which by namespace/name", names.join(" or "))
+                anyhow::bail!("{text:?} may be {}: write namespace/name", names.join(" or "))
             }
         }
     }
@@ -42,7 +42,7 @@ impl LoadedObjects {
     /// of a cluster tell; about one person, or about accounts as a whole. `None` for files.
     pub async fn out_of_sync(&self, accounts: &[AccountKey], who: Option<&Email>) -> Option<String> {
         let Source::Cluster(cluster) = &self.source else { return None };
-        let found = OutOfSync::of_cluster(&cluster.client, cluster.namespace.as_deref(), who.is_some()).await;
+        let found = OutOfSync::of_cluster(&cluster.client, cluster.namespace.as_deref()).await;
         found.note(&accounts.iter().map(ToString::to_string).collect::<Vec<_>>(), who)
     }
 }
@@ -55,18 +55,18 @@ const NAMED: usize = 10;
 fn no_account(text: &str, known: &[String], is_orphaned: bool) -> anyhow::Error {
     if is_orphaned {
         return anyhow::anyhow!(
-            "no object describes account {text:?}, but the store still holds it, and people may have access there: leave out \
-             --account and ask the store with --store or --sqlite-dir"
+            "no object describes account {text:?}, but the store still has it and may grant access: omit --account, \
+             and pass --store or --sqlite-dir"
         );
     }
     if known.iter().any(|one| one == text) {
-        return anyhow::anyhow!("account {text:?} is in the cluster, and not in the namespace that was asked about");
+        return anyhow::anyhow!("account {text:?} is in the cluster, but not in the selected namespace");
     }
     let elsewhere = known.iter().filter(|one| one.split_once('/').is_some_and(|(_, name)| name == text));
     let elsewhere: Vec<&str> = elsewhere.map(String::as_str).take(NAMED).collect();
     if !elsewhere.is_empty() {
         let found = elsewhere.join(", ");
-        return anyhow::anyhow!("account {text:?} is in another namespace: name it as namespace/name: {found}");
+        return anyhow::anyhow!("account {text:?} is in another namespace: write it as namespace/name: {found}");
     }
     let names = || known.iter().map(String::as_str).chain(known.iter().filter_map(|one| Some(one.split_once('/')?.1)));
     let near = closest(text, names()).map_or_else(|| ";".to_owned(), |near| format!("; did you mean {near:?}?"));
@@ -91,9 +91,9 @@ mod tests {
              vet-south/clinic"
         );
         assert_eq!(no_account("x", &[], false).to_string(), "there is no account \"x\"; there are: none");
-        let elsewhere = "account \"clinic\" is in another namespace: name it as namespace/name: vet-north/clinic, \
+        let elsewhere = "account \"clinic\" is in another namespace: write it as namespace/name: vet-north/clinic, \
                          vet-south/clinic";
         assert_eq!(no_account("clinic", &known, false).to_string(), elsewhere);
-        assert!(no_account("vet-west/gone", &known, true).to_string().contains("the store still holds it"));
+        assert!(no_account("vet-west/gone", &known, true).to_string().contains("the store still has it"));
     }
 }

@@ -2,11 +2,11 @@
 //! the commands that answer from the objects without asking a store.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{Client, ResourceExt as _};
+use kube::{Api, Client, ResourceExt as _};
 
-use super::list;
+use super::{list, list_all};
 use crate::{
-    api::{Account, ConditionType, Membership, SyncReason},
+    api::{Account, ConditionType, IdentityStore, Membership, Role, SyncReason, UserGroup},
     model::Email,
 };
 
@@ -18,17 +18,60 @@ const NAMED: usize = 3;
 pub struct OutOfSync {
     /// Accounts, each as `namespace/name`, with the reason.
     accounts: Vec<(String, String)>,
-    /// Memberships: the account, the user, the object as `namespace/name`, the reason.
-    members: Vec<(String, Option<Email>, String, String)>,
+    /// Memberships, Roles and `UserGroup`s.
+    objects: Vec<Unsynced>,
+    /// People whose block is not known to be in force, each with the IdentityStore.
+    blocks: Vec<(Email, String)>,
+}
+
+/// Object of an account that is not in sync.
+#[derive(Debug)]
+struct Unsynced {
+    /// Account, as `namespace/name`.
+    account: String,
+    /// User of a Membership; `None` for an object that affects several people.
+    email: Option<Email>,
+    /// Kind, with `namespace/name`.
+    object: String,
+    reason: String,
 }
 
 impl OutOfSync {
-    /// Reads the statuses of accounts in one namespace, or in all; those of Memberships only if `people` is set. Objects
-    /// that must not be read are left out.
-    pub async fn of_cluster(client: &Client, within: Option<&str>, people: bool) -> Self {
+    /// Reads the statuses of the objects in one namespace, or in all. Objects that must not be read are left out.
+    pub async fn of_cluster(client: &Client, within: Option<&str>) -> Self {
         let accounts = list::<Account>(client, within).await.unwrap_or_default();
-        let members = if people { list::<Membership>(client, within).await.unwrap_or_default() } else { Vec::new() };
-        Self::new(&accounts, &members)
+        let members = list::<Membership>(client, within).await.unwrap_or_default();
+        let mut found = Self::new(&accounts, &members);
+        macro_rules! add {
+            ($($kind:ident),+) => {$(
+                for object in list::<$kind>(client, within).await.unwrap_or_default() {
+                    let status = object.status.as_ref();
+                    let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
+                    let observed = status.and_then(|status| status.observed_generation);
+                    let Some(reason) = reason(object.metadata.generation, observed, conditions) else { continue };
+                    let namespace = object.namespace().unwrap_or_default();
+                    found.objects.push(Unsynced {
+                        account: format!("{namespace}/{}", object.spec.account_ref.name),
+                        email: None,
+                        object: format!("{} {namespace}/{}", stringify!($kind), object.name_any()),
+                        reason,
+                    });
+                }
+            )+};
+        }
+        add!(Role, UserGroup);
+        for store in list_all::<IdentityStore>(Api::all(client.clone())).await.unwrap_or_default() {
+            found.add_blocks(&store);
+        }
+        found
+    }
+
+    fn add_blocks(&mut self, store: &IdentityStore) {
+        let in_force = store.status.as_ref().and_then(|status| status.blocked_in_force);
+        if in_force < store.metadata.generation {
+            let blocked = store.spec.blocked.iter().filter_map(|blocked| Email::parse(&blocked.email).ok());
+            self.blocks.extend(blocked.map(|email| (email, store.name_any())));
+        }
     }
 
     fn new(accounts: &[Account], members: &[Membership]) -> Self {
@@ -47,11 +90,13 @@ impl OutOfSync {
             let reason = reason(member.metadata.generation, observed, conditions)?;
             let account = path(member.namespace(), &member.spec.account_ref.name);
             let email = Email::parse(&member.spec.user.email).ok();
-            Some((account, email, path(member.namespace(), &member.name_any()), reason))
+            let object = format!("Membership {}", path(member.namespace(), &member.name_any()));
+            Some(Unsynced { account, email, object, reason })
         };
         Self {
             accounts: accounts.iter().filter_map(account).collect(),
-            members: members.iter().filter_map(member).collect(),
+            objects: members.iter().filter_map(member).collect(),
+            blocks: Vec::new(),
         }
     }
 
@@ -63,19 +108,21 @@ impl OutOfSync {
         for (account, reason) in self.accounts.iter().filter(|(account, _)| accounts.contains(account)) {
             found.push(format!("Account {account} is {reason}"));
         }
-        let is_about = |email: &Option<Email>| who.is_none_or(|who| email.as_ref() == Some(who));
-        for (_, _, name, reason) in
-            self.members.iter().filter(|(account, email, ..)| accounts.contains(account) && is_about(email))
-        {
-            found.push(format!("Membership {name} is {reason}"));
+        let is_about = |email: &Email| who.is_none_or(|who| email == who);
+        let objects = self.objects.iter().filter(|object| accounts.contains(&object.account));
+        for Unsynced { object, reason, .. } in objects.filter(|object| object.email.as_ref().is_none_or(is_about)) {
+            found.push(format!("{object} is {reason}"));
+        }
+        for (email, store) in self.blocks.iter().filter(|(email, _)| is_about(email)) {
+            found.push(format!("the block of {email} in IdentityStore {store} is not in force"));
         }
         let more = found.len().saturating_sub(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let named = found.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
         (!found.is_empty()).then(|| {
             format!(
-                "note: this is what the objects say; the store may give something else: {named}{more}. Ask the store with \
-                 --store or --sqlite-dir"
+                "note: the answer is from the objects, and the store may differ: {named}{more}. Pass --store or \
+                 --sqlite-dir to read the store"
             )
         })
     }
@@ -139,12 +186,30 @@ mod tests {
         let found = OutOfSync::new(&[], &members);
         let accounts = ["shop/acme".to_owned()];
         let note = found.note(&accounts, None).unwrap();
-        let names = "Membership shop/late is not reconciled yet, Membership shop/paused is Paused, Membership shop/waits is \
-                     Terminating.";
+        let names = "Membership shop/late is not reconciled yet, Membership shop/paused is Paused, Membership \
+                     shop/waits is Terminating.";
         assert!(note.contains(names), "{note}");
         assert_eq!(found.note(&["shop/other".to_owned()], None), None);
         let about = |name: &str| found.note(&accounts, Email::parse(&format!("{name}@acme.example")).ok().as_ref());
         assert_eq!((about("fine"), about("wrong")), (None, None));
         assert!(about("paused").unwrap().contains("Membership shop/paused is Paused."));
+    }
+    #[test]
+    fn a_block_that_is_not_in_force_yet_is_named() {
+        let store = |in_force: i64| -> IdentityStore {
+            serde_json::from_value(json!({
+                "apiVersion": "roster.dev/v1alpha1", "kind": "IdentityStore", "metadata": {"name": "main", "generation": 3},
+                "spec": {"blocked": [{"email": "Eve@acme.example"}]}, "status": {"blockedInForce": in_force},
+            }))
+            .unwrap()
+        };
+        let note = |in_force: i64, who: &str| {
+            let mut found = OutOfSync::default();
+            found.add_blocks(&store(in_force));
+            found.note(&["shop/acme".to_owned()], Email::parse(who).ok().as_ref())
+        };
+        let said = note(2, "eve@acme.example").unwrap();
+        assert!(said.contains("the block of eve@acme.example in IdentityStore main is not in force"), "{said}");
+        assert_eq!((note(3, "eve@acme.example"), note(2, "ann@acme.example")), (None, None));
     }
 }

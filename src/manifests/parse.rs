@@ -102,7 +102,7 @@ pub(super) fn value(chunk: &Chunk<'_>) -> Result<Value, Broken> {
         let twice = marked.as_ref().and_then(|marked| Some((marked, marked.repeated()?)));
         if let Some((marked, path)) = twice {
             let first = marked.find(&path, Part::Key, None);
-            let message = format!("{path} is there twice, first on line {}; keep one", first.line + chunk.line - 1);
+            let message = format!("{path} exists twice, first on line {}; keep one", first.line + chunk.line - 1);
             return Err(Broken {
                 reason: DiagnosticReason::DuplicateKey,
                 message,
@@ -131,7 +131,7 @@ pub(super) fn load(path: &std::path::Path) -> anyhow::Result<String> {
     String::from_utf8(bytes).with_context(|| format!("cannot read {}: it is not UTF-8", path.display()))
 }
 
-const TWICE: &str = "is there twice";
+const TWICE: &str = "exists twice";
 
 /// JSON value without duplicate keys. Merge keys (`<<`) of YAML are applied as kubectl applies them.
 struct Strict(Value);
@@ -161,7 +161,7 @@ impl<'de> Visitor<'de> for Seed {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value that JSON has, too")
+        f.write_str("a value that exists in JSON")
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
@@ -216,11 +216,11 @@ impl<'de> Visitor<'de> for Seed {
                 return Err(de::Error::custom(format_args!("{key:?} {TWICE}")));
             }
             if key == "<<" && !self.merges {
-                return Err(de::Error::custom("<< is a merge key in YAML only: kubectl sends it as it stands"));
+                return Err(de::Error::custom("kubectl does not resolve the merge key << here and sends it unchanged"));
             }
             if key == "<<" && !map.is_empty() {
                 return Err(de::Error::custom(
-                    "a merge key (<<) must stand first: kubectl lets it override what is before it",
+                    "a merge key (<<) must be first: in kubectl it overrides the keys before it",
                 ));
             }
             map.insert(key, value);
@@ -320,7 +320,7 @@ mod tests {
     fn a_key_that_is_there_twice_is_shown_where_it_is_repeated() {
         let broken = value(&Chunk { line: 11, text: "a:\n  b: 1\n  c: 2\n  b: 3\n", is_json: false }).unwrap_err();
         assert_eq!(broken.reason, DiagnosticReason::DuplicateKey);
-        assert_eq!(broken.message, "a.b is there twice, first on line 12; keep one");
+        assert_eq!(broken.message, "a.b exists twice, first on line 12; keep one");
         assert_eq!(broken.position, Some(Position { line: 4, column: 3, width: 1 }));
     }
 
@@ -336,14 +336,14 @@ mod tests {
     fn a_merge_key_behind_another_key_is_refused() {
         // kubectl lets such a merge key override the keys before it, and the keys after it override the merge key.
         let broken = read("base: &base {a: 1}\nown: {a: 2, <<: *base}\n").unwrap_err();
-        assert!(broken.message.contains("a merge key (<<) must stand first"), "{}", broken.message);
+        assert!(broken.message.contains("a merge key (<<) must be first"), "{}", broken.message);
     }
 
     #[test]
     fn values_are_read_as_kubectl_reads_them() {
         let json = r#"{"a": {"<<": {"b": 1}}}"#;
         let broken = value(&Chunk { line: 1, text: json, is_json: true }).unwrap_err();
-        assert!(broken.message.contains("a merge key in YAML only"), "{}", broken.message);
+        assert!(broken.message.contains("kubectl does not resolve the merge key"), "{}", broken.message);
         let value = read("base: &base {a: 1, b: 2}\nown: {<<: *base, b: 3}\n1: yes\ntrue: 2026-01-01\n").unwrap();
         let base = json!({"a": 1, "b": 2});
         let own = json!({"a": 1, "b": 3});

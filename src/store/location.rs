@@ -78,11 +78,11 @@ impl StoreLocation {
     /// folder must never be opened, even if the schema let it pass.
     pub fn of(name: &str, spec: &IdentityStoreSpec, sqlite_dir: &Path) -> Result<Self, StoreError> {
         match (&spec.sqlite, &spec.postgres, &spec.keycloak) {
-            (None, None, None) => Err(StoreError::Invalid(format!("IdentityStore {name:?} names no backend"))),
+            (None, None, None) => Err(StoreError::Invalid(format!("IdentityStore {name:?} has no backend"))),
             (Some(sqlite), None, None) => Self::sqlite(sqlite, sqlite_dir),
             (None, Some(postgres), None) => Ok(Self::Postgres(PostgresLocation::of(name, postgres))),
             (None, None, Some(keycloak)) => Ok(Self::Keycloak(KeycloakLocation::of(name, keycloak))),
-            _ => Err(StoreError::Invalid(format!("IdentityStore {name:?} names more than one backend"))),
+            _ => Err(StoreError::Invalid(format!("IdentityStore {name:?} has more than one backend"))),
         }
     }
 
@@ -97,7 +97,10 @@ impl StoreLocation {
 
     fn sqlite(sqlite: &SqliteBackend, directory: &Path) -> Result<Self, StoreError> {
         if Path::new(&sqlite.file).file_name() != Some(sqlite.file.as_ref()) {
-            return Err(StoreError::Invalid(format!("spec.sqlite.file: {:?} is no plain file name", sqlite.file)));
+            return Err(StoreError::Invalid(format!(
+                "spec.sqlite.file must be a plain file name, not {:?}",
+                sqlite.file
+            )));
         }
         Ok(Self::Sqlite(directory.join(&sqlite.file)))
     }
@@ -221,9 +224,9 @@ mod tests {
         let both = IdentityStoreSpec { postgres: Some(PostgresBackend::default()), ..sqlite.clone() };
         let outside = IdentityStoreSpec { sqlite: Some(SqliteBackend { file: "../a".into() }), ..Default::default() };
         for (spec, why) in [
-            (IdentityStoreSpec::default(), "names no backend"),
+            (IdentityStoreSpec::default(), "has no backend"),
             (both, "more than one backend"),
-            (outside, "no plain file name"),
+            (outside, "must be a plain file name"),
         ] {
             let refused = StoreLocation::of("main", &spec, folder).unwrap_err();
             assert!(matches!(&refused, StoreError::Invalid(said) if said.contains(why)), "{refused}");

@@ -42,7 +42,7 @@ fn parse(text: &Path, variable: impl Fn(&str) -> Option<String>) -> Result<Store
         _ if url.contains("://") => {
             let scheme = url.split("://").next().unwrap_or_default();
             Err(ParseStoreUrlError(format!(
-                "{scheme}:// is no store; there are postgres://…, keycloak+https://…, and files by their path"
+                "unsupported store URL {scheme}://; pass postgres://…, keycloak+https://… or the path of a file"
             )))
         }
         _ => Ok(StoreLocation::Sqlite(text.to_owned())),
@@ -59,36 +59,38 @@ fn postgres(url: &str) -> PostgresLocation {
 
 /// Parses `https://client@host/realms/realm?portalClients=portal,desk&clientIdPrefix=prod.`
 fn keycloak(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<KeycloakLocation, String> {
-    const FORM: &str = "it is keycloak+https://CLIENT@HOST/realms/REALM";
+    const FORM: &str = "write keycloak+https://CLIENT@HOST/realms/REALM";
     let mut url = Url::parse(text).map_err(|error| format!("{error}; {FORM}"))?;
     // Errors never repeat the URL: it may hold a password.
     if url.password().is_some() {
-        return Err(format!("no secret here, where everybody can read it; it is in {KEYCLOAK_SECRET}"));
+        return Err(format!("the URL must not contain the secret; set it in {KEYCLOAK_SECRET}"));
     }
     let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(String::from).map_err(|e| e.to_string());
     let client_id = decoded(url.username())?;
     if client_id.is_empty() {
-        return Err(format!("no client to log in by; {FORM}"));
+        return Err(format!("the client id is missing; {FORM}"));
     }
-    let (before, realm) = url.path().rsplit_once("/realms/").ok_or_else(|| format!("no realm; {FORM}"))?;
+    let (before, realm) = url.path().rsplit_once("/realms/").ok_or_else(|| format!("the realm is missing; {FORM}"))?;
     let (before, realm) = (before.to_owned(), decoded(realm.trim_end_matches('/'))?);
     if realm.is_empty() || realm.contains('/') {
-        return Err(format!("{realm:?} is no realm; {FORM}"));
+        return Err(format!("{realm:?} is not a valid realm name; {FORM}"));
     }
     let (mut portals, mut prefix) = (Vec::new(), String::new());
     for (name, value) in url.query_pairs() {
         match name.as_ref() {
             "portalClients" => portals = value.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect(),
             "clientIdPrefix" => prefix = value.into_owned(),
-            name => return Err(format!("there is no {name:?}; there are portalClients and clientIdPrefix")),
+            name => {
+                return Err(format!("unknown parameter {name:?}; the parameters are portalClients and clientIdPrefix"));
+            }
         }
     }
     let secret = variable(KEYCLOAK_SECRET).filter(|secret| !secret.is_empty());
-    let secret = secret.ok_or_else(|| format!("the secret of client {client_id:?} must be in {KEYCLOAK_SECRET}"))?;
+    let secret = secret.ok_or_else(|| format!("set the secret of client {client_id:?} in {KEYCLOAK_SECRET}"))?;
     url.set_path(&before);
     url.set_query(None);
     url.set_fragment(None);
-    url.set_username("").map_err(|()| format!("no host; {FORM}"))?;
+    url.set_username("").map_err(|()| format!("the host is missing; {FORM}"))?;
     Ok(KeycloakLocation {
         url: url.as_str().trim_end_matches('/').to_owned(),
         realm,
@@ -157,12 +159,12 @@ mod tests {
     #[test]
     fn what_is_no_keycloak_is_told_and_its_password_is_not() {
         for (text, why) in [
-            ("keycloak+https://roster:hush@id.example/realms/shop", "no secret here"),
-            ("keycloak+https://id.example/realms/shop", "no client to log in by"),
-            ("keycloak+https://roster@id.example/shop", "no realm"),
-            ("keycloak+https://roster@id.example/realms/", "is no realm"),
-            ("keycloak+https://roster@id.example/realms/a%2Fb", "is no realm"),
-            ("keycloak+https://roster@id.example/realms/shop?portals=x", "there is no \"portals\""),
+            ("keycloak+https://roster:hush@id.example/realms/shop", "must not contain the secret"),
+            ("keycloak+https://id.example/realms/shop", "the client id is missing"),
+            ("keycloak+https://roster@id.example/shop", "the realm is missing"),
+            ("keycloak+https://roster@id.example/realms/", "is not a valid realm name"),
+            ("keycloak+https://roster@id.example/realms/a%2Fb", "is not a valid realm name"),
+            ("keycloak+https://roster@id.example/realms/shop?portals=x", "unknown parameter \"portals\""),
             ("keycloak+https://", "keycloak+https://CLIENT@HOST/realms/REALM"),
         ] {
             let error = parse(text).unwrap_err();
@@ -171,7 +173,7 @@ mod tests {
         let text = Path::new("keycloak+https://roster@id.example/realms/shop");
         for unset in [None, Some(String::new())] {
             let error = super::parse(text, |_| unset.clone()).unwrap_err().to_string();
-            assert!(error.contains("must be in ROSTER_KEYCLOAK_CLIENT_SECRET"), "{error}");
+            assert!(error.contains("set the secret of client \"roster\" in ROSTER_KEYCLOAK_CLIENT_SECRET"), "{error}");
         }
     }
 }

@@ -15,20 +15,20 @@ impl StoreLocation {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(path) => Ok(Arc::new(super::sqlite::SqliteStore::open(path).await?)),
             #[cfg(not(feature = "sqlite"))]
-            Self::Sqlite(_) => Err(StoreError::Invalid("this build has no SQLite store".to_owned())),
+            Self::Sqlite(_) => Err(StoreError::Invalid("this build does not support SQLite".to_owned())),
             #[cfg(feature = "postgres")]
             Self::Postgres(place) => Ok(Arc::new(super::postgres::PostgresStore::open(place, secrets).await?)),
             #[cfg(not(feature = "postgres"))]
             Self::Postgres(_) => {
                 let _ = secrets;
-                Err(StoreError::Invalid("this build has no PostgreSQL store".to_owned()))
+                Err(StoreError::Invalid("this build does not support PostgreSQL".to_owned()))
             }
             #[cfg(feature = "keycloak")]
             Self::Keycloak(place) => Ok(Arc::new(super::keycloak::KeycloakStore::open(place, secrets).await?)),
             #[cfg(not(feature = "keycloak"))]
             Self::Keycloak(_) => {
                 let _ = secrets;
-                Err(StoreError::Invalid("this build has no Keycloak store".to_owned()))
+                Err(StoreError::Invalid("this build does not support Keycloak".to_owned()))
             }
         }
     }
@@ -45,7 +45,7 @@ impl StoreLocation {
                 Ok(store.map(|store| Arc::new(store) as Arc<dyn Store>))
             }
             #[cfg(not(feature = "sqlite"))]
-            Self::Sqlite(_) => Err(StoreError::Invalid("this build has no SQLite store".to_owned())),
+            Self::Sqlite(_) => Err(StoreError::Invalid("this build does not support SQLite".to_owned())),
             #[cfg(feature = "postgres")]
             Self::Postgres(place) => {
                 let store = super::postgres::PostgresStore::open_to_read(place, secrets).await?;
@@ -75,7 +75,7 @@ impl StoreLocation {
             Self::Postgres(place) => super::postgres::verify_audit(place, secrets).await,
             _ => {
                 let _ = secrets;
-                Err(StoreError::Invalid(format!("{self} keeps no audit that can be checked")))
+                Err(StoreError::Invalid(format!("{self} has no audit that can be verified")))
             }
         }
     }

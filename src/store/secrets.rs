@@ -53,7 +53,7 @@ pub struct NoSecrets;
 impl Secrets for NoSecrets {
     async fn read(&self, secret: &SecretRef) -> Result<SecretString, StoreError> {
         Err(StoreError::Invalid(format!(
-            "IdentityStore {}: its {secret} is in a cluster, and files were given; say where the store is by --store",
+            "IdentityStore {}: its {secret} is in a cluster, but the objects are files; pass `--store`",
             secret.store
         )))
     }

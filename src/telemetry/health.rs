@@ -63,7 +63,7 @@ impl Health {
         let silence = self.with(|state| state.beat).map(|beat| now.saturating_duration_since(beat));
         match silence {
             Some(silence) if silence > MAX_SILENCE => {
-                Err(format!("the main loop has not gone round for {} s", silence.as_secs()))
+                Err(format!("the main loop has not run for {} s", silence.as_secs()))
             }
             _ => Ok(()),
         }
@@ -99,10 +99,7 @@ mod tests {
         health.beat();
         let now = Instant::now();
         assert_eq!(health.alive(now + Duration::from_secs(50)), Ok(()));
-        assert_eq!(
-            health.alive(now + Duration::from_secs(65)),
-            Err("the main loop has not gone round for 65 s".to_owned())
-        );
+        assert_eq!(health.alive(now + Duration::from_secs(65)), Err("the main loop has not run for 65 s".to_owned()));
         health.beat();
         assert_eq!(health.alive(Instant::now()), Ok(()));
     }

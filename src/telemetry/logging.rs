@@ -24,8 +24,8 @@ pub enum LogFilterError {
     },
     /// A single word is not a level. It would be taken for a target, and everything else would not be logged.
     #[error(
-        "cannot read the log filter {filter:?}: {word:?} is none of off, error, warn, info, debug and trace; \
-         for a target, write {word}=debug"
+        "cannot read the log filter {filter:?}: {word:?} is not a level (off, error, warn, info, debug or trace); for \
+         a target, write {word}=debug"
     )]
     NoLevel {
         /// Filter.
@@ -86,7 +86,7 @@ mod tests {
         let error = check_levels("info,loud").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "cannot read the log filter \"info,loud\": \"loud\" is none of off, error, warn, info, debug and trace; \
+            "cannot read the log filter \"info,loud\": \"loud\" is not a level (off, error, warn, info, debug or trace); \
              for a target, write loud=debug"
         );
         for good in

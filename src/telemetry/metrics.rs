@@ -254,50 +254,50 @@ impl Inner {
         registry.register("passes", "Passes over accounts, by scope and outcome", self.passes.clone());
         registry.register_with_unit(
             "pass_duration",
-            "How long passes took, by scope",
+            "Duration of passes, by scope",
             Unit::Seconds,
             self.pass_duration.clone(),
         );
-        registry.register("changes", "Changes made in stores, by object and cause", self.changes.clone());
-        registry.register("drift_found", "Fields found changed behind Roster's back", self.drift_found.clone());
-        registry.register("drift_corrected", "Fields of these set right", self.drift_corrected.clone());
+        registry.register("changes", "Changes applied in stores, by object and cause", self.changes.clone());
+        registry.register("drift_found", "Drifted fields that were found", self.drift_found.clone());
+        registry.register("drift_corrected", "Drifted fields that were corrected", self.drift_corrected.clone());
         registry.register_with_unit(
             "store_call_duration",
-            "How long calls of stores took, by store and call",
+            "Duration of calls to stores, by store and call",
             Unit::Seconds,
             self.store_calls.clone(),
         );
-        registry.register("store_errors", "Failed calls of stores, by store and kind", self.store_errors.clone());
-        registry.register("objects", "Objects, by kind and status of Ready", self.objects.clone());
-        registry.register("queue_depth", "What waits, by lane", self.queue.clone());
+        registry.register("store_errors", "Failed calls to stores, by store and kind", self.store_errors.clone());
+        registry.register("objects", "Objects, by kind and status of the condition Ready", self.objects.clone());
+        registry.register("queue_depth", "Accounts and scopes that wait for a pass, by lane", self.queue.clone());
         registry.register_with_unit(
             "oldest_pending_revocation_age",
-            "For how long the oldest change, which may take access away, has been waiting to be carried out",
+            "Age of the oldest pending change that may revoke access",
             Unit::Seconds,
             self.oldest_pending_revocation.clone(),
         );
         registry.register_with_unit(
             "oldest_check_age",
-            "How long ago the least recently checked account was checked whole, by store",
+            "Time since the least recently checked account was checked completely, by store",
             Unit::Seconds,
             self.oldest_check.clone(),
         );
-        registry.register("api_writes", "Writes to the API server, by what and outcome", self.api_writes.clone());
+        registry.register(
+            "api_writes",
+            "Writes to the API server, by kind of write and outcome",
+            self.api_writes.clone(),
+        );
         registry.register(
             "leader",
             "1 in a process that holds a shard of the accounts, otherwise 0",
             self.leader.clone(),
         );
         registry.register("shards_held", "Shards of the accounts that this process holds", self.shards_held.clone());
-        registry.register("shards", "Shards that the accounts are shared out over", self.shards.clone());
-        registry.register("lease_losses", "Terms that ended by losing the lease", self.lease_losses.clone());
+        registry.register("shards", "Number of shards into which the accounts are divided", self.shards.clone());
+        registry.register("lease_losses", "Terms that ended because the lease was lost", self.lease_losses.clone());
         registry.register("drifted_objects", "Objects that report drift, by kind", self.drifted.clone());
-        registry.register("guarded_accounts", "Accounts in which removals wait to be approved", self.guarded.clone());
-        registry.register(
-            "stopped_rollouts",
-            "Catalogs of which a change has stopped at an account",
-            self.stopped_rollouts.clone(),
-        );
+        registry.register("guarded_accounts", "Accounts in which removals wait for approval", self.guarded.clone());
+        registry.register("stopped_rollouts", "Catalogs whose rollout is stopped", self.stopped_rollouts.clone());
     }
 }
 

@@ -16,8 +16,8 @@ pub use self::without::Traces;
 pub enum TracesError {
     /// The endpoint is not a valid URL.
     #[error(
-        "--otlp-endpoint {endpoint:?}: {why}; the base address of an OTLP/HTTP receiver is needed, such as \
-         http://collector:4318 (/v1/traces is added)"
+        "--otlp-endpoint {endpoint:?}: {why}; pass the base address of an OTLP/HTTP receiver, such as \
+         http://collector:4318 (Roster adds /v1/traces)"
     )]
     Endpoint {
         /// Given endpoint.
@@ -34,7 +34,7 @@ pub enum TracesError {
         why: String,
     },
     /// This build cannot send traces.
-    #[error("this build of roster sends no traces: it was made without the feature `otel`")]
+    #[error("this build of roster cannot send traces: it lacks the feature `otel`")]
     NotBuilt,
 }
 

@@ -39,7 +39,7 @@ fn an_empty_folder_is_a_mistake_and_a_link_round_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let said = |arguments: &str| roster(arguments).within(folder.path()).said();
     fs::create_dir_all(folder.path().join("a/b")).unwrap();
-    assert!(said("validate -f a").contains("a: there is no .yaml, .yml or .json file in it"));
+    assert!(said("validate -f a").contains("a: the folder contains no .yaml, .yml or .json file"));
     assert!(said("apply -f a --yes").starts_with("exit code 2"));
     std::os::unix::fs::symlink("../../a", folder.path().join("a/b/c")).unwrap();
     fs::write(folder.path().join("a/n.yaml"), "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n").unwrap();

@@ -128,7 +128,8 @@ async fn argo_cd_waits_for_nothing_but_namespaces_and_judges_all_seven_kinds() {
     for crd in roster::api::crds() {
         of_kind(&all, &crd.spec.names.kind);
     }
-    let nobody_is_invited = "Degraded NotDelivered: nobody is invited by this: this release sends no invitations";
+    let nobody_is_invited =
+        "Degraded NotDelivered: this release sends no invitations, so nobody is invited; create a Membership instead";
     let health = |object: &Value| if is_not_delivered(object) { nobody_is_invited } else { "Healthy" };
     assert_eq!(argo.health(&all), all.iter().map(health).collect::<Vec<_>>());
     argo_sees_what_is_wrong(&argo, &roster, &data).await;

@@ -71,8 +71,8 @@ async fn helm_test_passes_while_somebody_leads_and_says_so_when_nobody_does() {
     let says = text(&ran.stdout);
     assert_eq!((ran.status.code(), text(&ran.stderr).as_str()), (Some(1), ""), "{says}");
     let (first, second) = (says.lines().next().unwrap(), says.lines().nth(1).unwrap());
-    assert!(first.starts_with("Not everything is ready: nobody leads"), "{says}");
-    assert!(second.starts_with("Controller nobody leads: ") && second.contains(" last renewed its lease "), "{says}");
+    assert!(first.starts_with("Not everything is ready: no leader"), "{says}");
+    assert!(second.starts_with("Controller no leader: ") && second.contains(" last renewed its lease "), "{says}");
     let (helm, ran) = helm_test(&release).await;
     assert_eq!(ran.status.code(), Some(1));
     let says = complaint(&helm);
@@ -93,5 +93,5 @@ async fn helm_test_passes_while_somebody_leads_and_says_so_when_nobody_does() {
     let says = text(&ran.stdout);
     assert_eq!(ran.status.code(), Some(1), "{says}");
     let second = says.lines().nth(1).unwrap();
-    assert_eq!(second, "Controller nobody leads: nobody holds a lease in namespace roster-system");
+    assert_eq!(second, "Controller no leader: no lease is held in namespace roster-system");
 }

@@ -117,7 +117,7 @@ async fn does_all_it_can(release: &Release) {
     release.apply(secret).await;
     let client = release.plane.client().await;
     let missing = wait_condition(&client, "IdentityStore", "", "elsewhere", "Ready", "False StoreUnavailable").await;
-    assert!(missing.to_string().contains("Secret roster-system/none is not there"), "{missing}");
+    assert!(missing.to_string().contains("Secret roster-system/none does not exist"), "{missing}");
     // Drift twice: the second event is a count of the first one.
     for time in ["1", "2"] {
         tamper(&release.file()).await;

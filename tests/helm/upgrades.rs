@@ -6,7 +6,7 @@ use crate::support::tools::{complaint, said, tool};
 use crate::support::{ControlPlane, PATIENCE, SYSTEM, eventually_or, ready, view};
 
 /// Message of this release's controller about definitions of the former release.
-const OUTDATED: &str = "is of an earlier release (0.1.0; this is 0.2.0)";
+const OUTDATED: &str = "is from an earlier release (0.1.0; this is 0.2.0)";
 
 // helm blocks its thread, and the proxy must keep running.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

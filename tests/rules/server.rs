@@ -1,4 +1,4 @@
-//! Tests other promises of the definitions: defaults, columns, category, selectable fields, strictness.
+//! Tests the CRDs on a real API server, besides their rules: defaults, columns, category, selectable fields, strictness.
 
 use std::fmt::Write as _;
 

@@ -6,10 +6,10 @@ use anyhow::Result;
 use roster::api::Membership;
 
 use crate::{
-    cluster,
+    baseline, cluster,
     controller::Controller,
     environment::Environment,
-    baseline, objects,
+    objects,
     report::{Row, Target},
     say,
     size::Size,

@@ -102,9 +102,9 @@ pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>>
     ])
 }
 
-/// The least number of requests by which Keycloak's API comes to the state that is there: one for each object, for each
-/// member's entry into the organization, for all of a member's client roles, for a group they are in, and for what the
-/// client scope lets pass; and nothing to find out what there is.
+/// Returns the smallest number of requests that creates this state by Keycloak's API: one for each object, for each member
+/// of the organization, for all client roles of a member, for a group of a member, and for the roles that the client scope
+/// lets pass. Reads are not counted.
 async fn least(server: &Server, members: u32) -> Result<u64> {
     let client = &server.get(&format!("/{NAME}/clients?clientId={NAME}/{NAME}")).await[0];
     let client = client["id"].as_str().unwrap_or_default();

@@ -13,10 +13,10 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::{
-    cluster,
+    baseline, cluster,
     controller::Controller,
     environment::Environment,
-    baseline, objects,
+    objects,
     postgres::Server,
     report::{Row, Target},
     say,

@@ -353,7 +353,19 @@ pub fn judge_removal(
     let (store, annotations) = (store.unwrap_or(&defaults), AccountAnnotations::default());
     let roles = catalog.into_iter().flat_map(roles_with_holders).collect();
     let policy = Policy::new(context.mark.clone(), store, &account, &annotations, roles, context.now);
-    decide_deletion(&AccountRevocations::default(), observed, &context.policy(policy), &BTreeSet::new())
+    let decide = |policy: &Policy| decide_deletion(&AccountRevocations::default(), observed, policy, &BTreeSet::new());
+    let mut unapproved = context.policy(policy);
+    let approved = std::mem::take(&mut unapproved.guard.approved);
+    match decide(&unapproved) {
+        DeletionDecision::Held(guarded) if approved.contains(&guarded.hash) => {
+            let mut plan = plan::deletion(observed, &unapproved.mark);
+            for change in &mut plan.changes {
+                change.approved = change.object.person().is_some_and(|person| guarded.members.contains(person));
+            }
+            DeletionDecision::Removes(plan)
+        }
+        decision => decision,
+    }
 }
 
 fn decide_deletion(

@@ -11,14 +11,14 @@ use crate::{
     model::Ranks,
 };
 
-/// Sections that one sentence names.
+/// Maximum number of sections in one sentence.
 const NAMED: usize = 4;
 /// Of whom no object names, whatever else there is to say.
-const STRAY: Reason = Reason::Since("nobody declared it, and such members are left alone");
+const STRAY: Reason = Reason::Since("no object declares the member, and undeclared members are kept");
 
 impl Subject<'_> {
-    /// Where the store gives somebody something else than the objects say, in a sentence; of one section, or of all. Nothing
-    /// where no store is at hand, where both say the same, and where the objects say nothing.
+    /// Returns a sentence on the difference between store and objects, for one section or all. `None` if no store is
+    /// read, both agree, or the objects do not determine the access.
     #[must_use]
     pub fn difference(&self, person: &Person, only: Option<usize>, now: Timestamp) -> Option<String> {
         let stored = self.stored.as_ref()?;
@@ -38,14 +38,14 @@ impl Subject<'_> {
         Some(format!("the objects say {}; {} gives {}{why}", said(&wanted), stored.place, said(&given)))
     }
 
-    /// Whether what somebody has comes from the store, and not just from what the objects say.
+    /// Returns whether the shown access is from the store and not only from the objects.
     #[must_use]
     pub fn is_by_store(&self, person: &Person, now: Timestamp) -> bool {
         let only_store = matches!(person.known, Known::AtMost | Known::OnlyStore);
         self.stored.is_some() && (only_store || self.difference(person, None, now).is_some())
     }
 
-    /// `orders=View, users=Allowed`, of these sections; nowhere any access is said in two words.
+    /// Returns these sections in words, such as `orders=View, users=Allowed`, or `no access`.
     fn levels(&self, ranks: &Ranks, places: &[usize]) -> String {
         let rank = |place: &usize| ranks.as_slice().get(*place).copied().unwrap_or(0);
         if places.len() > 1 && places.iter().all(|place| rank(place) == 0) {

@@ -1,4 +1,4 @@
-//! Accounts of a store that no object describes.
+//! Reads accounts of a store that no object describes. Called by `can-i`, `who-can` and `explain`.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -12,7 +12,7 @@ use crate::{
     resolve::RevocationReason,
 };
 
-/// What a store gives somebody in an account that no object describes.
+/// Access of one person in an account that no object describes, as printed with `-o json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredAccess {
@@ -20,24 +20,24 @@ pub struct StoredAccess {
     pub account: String,
     /// The store.
     pub store: String,
-    /// Whether there is access to anything now.
+    /// Whether the person has any access now.
     pub access: bool,
-    /// By whose word access has ended there: `Blocked`, `Suspended`, `AccountSuspended` or `NotApproved`.
+    /// Reason why access is revoked there: `Blocked`, `Suspended`, `AccountSuspended` or `NotApproved`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub ended: Option<RevocationReason>,
-    /// The role, as it stands there.
+    /// Role in the store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// The groups, as they stand there.
+    /// Groups in the store.
     pub groups: Vec<String>,
-    /// How many sections the account has.
+    /// Number of sections of the account.
     pub sections: usize,
     /// Sections with access now.
     pub levels: Vec<StoredLevel>,
 }
 
-/// One section with access.
+/// Section with access.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct StoredLevel {
     /// The section.
@@ -47,8 +47,8 @@ pub struct StoredLevel {
 }
 
 impl Lookup {
-    /// The accounts of the stores at hand that no object describes, with these of their members. A store that cannot be read
-    /// is told, unless it was named.
+    /// Returns the accounts without an object in the given stores, with these of their members. Prints a note about a
+    /// store that cannot be read, unless it was named.
     ///
     /// # Errors
     /// When the store that was named is not there, or cannot be read.
@@ -61,14 +61,14 @@ impl Lookup {
         let Some(target) = self.target() else { return Ok(Vec::new()) };
         let (found, unread) = target.orphaned_accounts(loaded, scope, now).await?;
         for (place, why) in unread {
-            complain(format!("note: accounts that only a store knows were not looked for in {place}: {why}"));
+            complain(format!("note: accounts without an object were not searched in {place}: {why}"));
         }
         Ok(found)
     }
 }
 
 impl StoredAccess {
-    /// What a store gives somebody at `now`; nothing where it does not know them.
+    /// Returns the access that a store grants at `now`; `None` if it does not have the person.
     pub fn new(orphaned_account: &OrphanedAccount, email: &Email, now: Timestamp) -> Option<Self> {
         let observed = &orphaned_account.observed;
         let content = orphaned_account.member(email)?;

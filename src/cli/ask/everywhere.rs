@@ -1,4 +1,4 @@
-//! All accounts at once.
+//! Resolves all accounts for a question without `--account`. Called by `can-i` and `explain`.
 
 use jiff::Timestamp;
 
@@ -9,16 +9,16 @@ use crate::{
     model::{Email, suggest::closest_address},
 };
 
-/// Accounts that one note names.
+/// Maximum number of accounts named in one note.
 const NAMED: usize = 3;
 
-/// Has a cluster asked about all namespaces, where no account and no namespace is named.
+/// Selects all namespaces of a cluster if no account and no namespace is named.
 pub fn reach_all(input: &mut Input, lookup: &Lookup) {
     *input = input.of_controller(&lookup.store_namespace);
     input.all_namespaces = !input.is_files() && input.namespace.is_none();
 }
 
-/// Every account, with everybody in it.
+/// Resolves every account with its people.
 ///
 /// # Errors
 /// As [`Subject::new`].
@@ -34,8 +34,8 @@ pub async fn subjects<'a>(
     Ok(all)
 }
 
-/// Says in which accounts no section was looked for, since only their stores know what sections they have; nothing where
-/// there is none.
+/// Returns a note on the accounts that were not checked because only their stores have their sections; `None` if there
+/// are none.
 #[must_use]
 pub fn not_asked(subjects: &[Subject<'_>]) -> Option<String> {
     let accounts = subjects.iter().filter(|subject| subject.layout.is_empty()).map(|subject| subject.key.to_string());
@@ -45,14 +45,14 @@ pub fn not_asked(subjects: &[Subject<'_>]) -> Option<String> {
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     (!accounts.is_empty()).then(|| {
         format!(
-            "note: not asked: {named}{more}; the catalog of these accounts cannot be used, so only the store knows their \
-             sections: name it with --store or --sqlite-dir"
+            "note: not checked: {named}{more}; the catalog of these accounts cannot be used, and only their store has \
+             their sections: pass --store or --sqlite-dir"
         )
     })
 }
 
-/// Prints a note to standard error if the statuses of a cluster say that the stores of these accounts may give something
-/// else than the objects: about one person, or about everybody. Prints nothing where the stores were asked.
+/// Prints a note to standard error if the statuses of a cluster show that the stores of these accounts may differ from
+/// the objects, for one person or for everybody. Prints nothing if the stores were read.
 pub async fn note_out_of_sync(loaded: &LoadedObjects, subjects: &[&Subject<'_>], who: Option<&Email>) {
     let unasked = subjects.iter().filter(|subject| subject.stored.is_none());
     let is_concerned = |subject: &&&Subject<'_>| who.is_none_or(|who| subject.person(who).is_some());
@@ -64,7 +64,8 @@ pub async fn note_out_of_sync(loaded: &LoadedObjects, subjects: &[&Subject<'_>],
     }
 }
 
-/// Why an address is nobody's in any of these accounts. Nobody else is suggested where the store may still know the address.
+/// Returns the sentence that an address is not a member of any of these accounts. Suggests no other address if a store
+/// may still have this one. Statuses of a cluster's objects say so; they are not needed if the stores were read.
 ///
 /// The statuses of a cluster's objects tell that; where the stores were asked, they need not be.
 pub async fn nobody_anywhere(loaded: &LoadedObjects, subjects: &[Subject<'_>], email: &Email) -> String {
@@ -72,7 +73,7 @@ pub async fn nobody_anywhere(loaded: &LoadedObjects, subjects: &[Subject<'_>], e
     let invited: Vec<String> =
         invited.map(|(subject, name)| format!("Invitation {name} of {} is not accepted", subject.key)).collect();
     if !invited.is_empty() {
-        return format!("{email} is no member of any account: {}", invited.join(", "));
+        return format!("{email} is not a member of any account: {}", invited.join(", "));
     }
     let known = subjects.iter().flat_map(|subject| subject.people.iter().map(|person| person.email.as_str()));
     let was_asked = !subjects.is_empty() && subjects.iter().all(|subject| subject.stored.is_some());
@@ -81,8 +82,8 @@ pub async fn nobody_anywhere(loaded: &LoadedObjects, subjects: &[Subject<'_>], e
     let near = closest_address(email.as_str(), known).map(|near| format!("; did you mean {near}?"));
     let near = left.or(near).unwrap_or_default();
     let accounts = match subjects.len() {
-        1 => "the only account there is".to_owned(),
+        1 => "the only account".to_owned(),
         count => format!("any of {count} accounts"),
     };
-    format!("{email} is no member of {accounts}{near}")
+    format!("{email} is not a member of {accounts}{near}")
 }

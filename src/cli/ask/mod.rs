@@ -1,4 +1,5 @@
-//! What `can-i`, `who-can`, `explain` and `matrix` share: an account with everybody in it, and questions to it.
+//! Resolves an account with its people and answers questions about it, from the objects or from a store. Called by
+//! `can-i`, `who-can`, `explain` and `matrix`.
 
 mod difference;
 mod elsewhere;
@@ -27,32 +28,32 @@ use super::{
 };
 use crate::{evaluate::Context, manifests::LoadedObjects, model::AccountKey};
 
-/// Which store is asked what it gives
+/// Store to answer from
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "What the store gives")]
+#[command(next_help_heading = "Answer from a store")]
 pub struct Lookup {
-    /// Look into this database, and answer what it gives, with what the objects say where that differs: an SQLite file,
-    /// `postgres://…` or `keycloak+https://…`
+    /// Answer from this store, and show where the objects differ: an SQLite file, `postgres://…` or
+    /// `keycloak+https://…`
     #[arg(long, value_name = "FILE|URL")]
     store: Option<PathBuf>,
 
-    /// The same, with the databases that `IdentityStore.spec.sqlite.file` names in this folder
+    /// Answer from the databases in this folder that `IdentityStore.spec.sqlite.file` names
     #[arg(long, value_name = "DIR", conflicts_with = "store")]
     sqlite_dir: Option<PathBuf>,
 
-    /// The controller's namespace, with the secrets of the stores
+    /// The controller's namespace, with the Secrets of the stores
     #[arg(long, env = "ROSTER_STORE_NAMESPACE", value_name = "NS", default_value = "roster-system")]
     store_namespace: String,
 }
 
 impl Lookup {
-    /// Whether one store is named, whatever accounts there are.
+    /// Returns whether one store is named for all accounts.
     #[must_use]
     pub fn is_one_store(&self) -> bool {
         self.store.is_some()
     }
 
-    /// Which stores are to be asked; nothing where none is.
+    /// Returns the stores to read; `None` if the answer comes from the objects.
     fn target(&self) -> Option<Target> {
         (self.store.is_some() || self.sqlite_dir.is_some()).then(|| Target {
             store: self.store.clone(),
@@ -61,7 +62,7 @@ impl Lookup {
         })
     }
 
-    /// What the store of an account holds and what would change there, where one is to be asked.
+    /// Returns the content of an account's store and the plan for it; `None` if no store is to be read.
     async fn planned(
         &self,
         loaded: &LoadedObjects,
@@ -71,19 +72,19 @@ impl Lookup {
         let Some(target) = self.target() else { return Ok(None) };
         let place = target.place(loaded, key)?;
         let store = target.open_if_there(loaded, &place).await?;
-        let store = store.with_context(|| format!("{}: say where the store is", absent(&place)))?;
+        let store = store.with_context(|| format!("{}: pass --store or --sqlite-dir", absent(&place)))?;
         let observed = target::observe(Some(&store), key, now).await?;
         let context = Context::new(loaded.mark_beside(key, &observed), now);
         Ok(target::plan_as(loaded, key, &place, observed, &context))
     }
 }
 
-/// Has a cluster asked about the namespace that an account is in, where nothing else is said.
+/// Selects the namespace of an account in a cluster, unless a namespace is given.
 pub fn reach(input: &mut Input, account: Option<&str>, lookup: &Lookup) {
     reach_namespace(input, account, &lookup.store_namespace);
 }
 
-/// As [`reach`], for a controller in this namespace.
+/// Like [`reach`], for a controller in this namespace.
 pub fn reach_namespace(input: &mut Input, account: Option<&str>, controller: &str) {
     *input = input.of_controller(controller);
     let namespace = account.and_then(|account| account.split_once('/')).map(|(namespace, _)| namespace);

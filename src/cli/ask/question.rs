@@ -1,19 +1,19 @@
-//! `LEVEL SECTION`, as people type it.
+//! Parses questions of the form `LEVEL SECTION`. Called by `can-i`, `who-can` and `explain`.
 
 use crate::model::suggest::closest;
 use crate::model::{Layout, Name, Ranks};
 
-/// At least this level in this section.
+/// Question for a minimum level in a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// Place of the section.
+    /// Index of the section.
     pub section: usize,
     /// Rank of the level; at least 1.
     pub rank: u8,
 }
 
 impl Question {
-    /// Looks both up; `catalog` says whose they are.
+    /// Looks up level and section; `whose` names the catalog or account for the error.
     ///
     /// # Errors
     /// When there is no such section or level, with what may have been meant and what there is; and when the level is
@@ -22,7 +22,7 @@ impl Question {
         let ladders = layout.ladders();
         let names = || ladders.iter().map(|ladder| ladder.section.as_str());
         if names().any(|name| name == level) && !names().any(|name| name == section) {
-            anyhow::bail!("the level comes first: {section} {level}");
+            anyhow::bail!("write the level first: {section} {level}");
         }
         let place = section_of(layout, whose, section)?;
         let levels = &ladders[place].levels;
@@ -31,14 +31,11 @@ impl Question {
             let tip = closest(level, levels.iter().map(Name::as_str));
             anyhow::bail!("section {section:?} has no level {level:?}{} Its levels: {ladder}", hint(tip));
         };
-        anyhow::ensure!(
-            rank > 0,
-            "{level:?} means no access to section {section:?}, which everybody has; ask for a higher level: {ladder}"
-        );
+        anyhow::ensure!(rank > 0, "{level:?} means no access to section {section:?}; ask for a higher level: {ladder}");
         Ok(Self { section: place, rank: u8::try_from(rank)? })
     }
 
-    /// The level that `ranks` give in the section; empty where the layout has none.
+    /// Returns the level of `ranks` in the section; empty if the layout has no such section.
     #[must_use]
     pub fn level(&self, layout: &Layout, ranks: &Ranks) -> String {
         let rank = ranks.as_slice().get(self.section).copied().unwrap_or(0);
@@ -46,14 +43,14 @@ impl Question {
         ladder.and_then(|ladder| ladder.levels.get(usize::from(rank))).map_or_else(String::new, ToString::to_string)
     }
 
-    /// Whether `ranks` are enough.
+    /// Returns whether `ranks` meet the minimum level.
     #[must_use]
     pub fn is_met(&self, ranks: &Ranks) -> bool {
         ranks.as_slice().get(self.section).is_some_and(|rank| *rank >= self.rank)
     }
 }
 
-/// Place of the section of that name; `whose` says what has it.
+/// Returns the index of the named section; `whose` names the catalog or account for the error.
 ///
 /// # Errors
 /// When there is none, with what may have been meant and what there is.

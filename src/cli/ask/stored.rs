@@ -1,4 +1,4 @@
-//! What the store of an account gives, where one is at hand, beside what the objects say.
+//! Compares the content of an account's store with the objects. Used by `ask` if a store is given.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -12,22 +12,22 @@ use crate::{
     store::StoreLocation,
 };
 
-/// What a store holds of an account.
+/// Content of an account in a store.
 pub struct Stored {
     /// The store.
     pub place: String,
-    /// Everybody in it; their ranks are of the layout of the [`Subject`](super::Subject).
+    /// Members by address, with ranks in the layout of the [`Subject`](super::Subject).
     members: BTreeMap<Email, MemberContent>,
-    /// Why it holds somebody otherwise than the objects say.
+    /// Reasons for members that differ from the objects.
     pub(super) reasons: BTreeMap<Email, Reason>,
 }
 
-/// Why a store holds somebody otherwise than the objects say.
+/// Reason why a member in a store differs from the objects.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// For this reason.
+    /// A fixed text.
     Since(&'static str),
-    /// By somebody's word, which stands in the store only.
+    /// A revocation that is only in the store, such as one of `roster block --store`.
     Ended(RevocationReason),
 }
 
@@ -35,13 +35,13 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Since(why) => write!(f, ", because {why}"),
-            Self::Ended(end) => write!(f, ": {}; the next apply lifts it", end.in_words()),
+            Self::Ended(end) => write!(f, ": {}; the next apply removes it", end.in_words()),
         }
     }
 }
 
 impl Stored {
-    /// Takes what was observed, and what would be done about it.
+    /// Creates the content from an observation and its plan.
     pub(super) fn new(place: &StoreLocation, planned: &Planned, layout: &Layout) -> Self {
         let observed = &planned.observed;
         let held = observed.members.iter().filter_map(|(email, seen)| Some((email, seen.content.as_ref()?)));
@@ -52,12 +52,12 @@ impl Stored {
         Self { place: place.to_string(), members: members.collect(), reasons: reasons(&planned.plan, observed) }
     }
 
-    /// Everybody in it.
+    /// Returns all members.
     pub(super) fn members(&self) -> impl Iterator<Item = (&Email, &MemberContent)> {
         self.members.iter()
     }
 
-    /// Effective permissions of somebody at `now`.
+    /// Returns a member's effective permissions at `now`.
     #[must_use]
     pub fn ranks(&self, email: &Email, now: Timestamp, sections: usize) -> Ranks {
         self.members.get(email).map_or_else(|| Ranks::none(sections), |content| content.ranks_at(now))
@@ -71,7 +71,7 @@ fn reasons(plan: &Plan, observed: &Observed) -> BTreeMap<Email, Reason> {
         let ObjectKey::Member(email) = &change.object else { continue };
         let is_wanted = matches!(&change.put, Some((Content::Member(content), _)) if content.ended.is_none());
         let reason = match (change.cause, ended(email)) {
-            (Cause::Drift, _) => Reason::Since("somebody changed it there, and it is not corrected yet"),
+            (Cause::Drift, _) => Reason::Since("the entry was changed in the store and is not corrected yet"),
             (_, Some(end)) if is_wanted => Reason::Ended(end),
             _ => PENDING,
         };
@@ -80,11 +80,11 @@ fn reasons(plan: &Plan, observed: &Observed) -> BTreeMap<Email, Reason> {
     for (object, hold) in &plan.holds {
         let ObjectKey::Member(email) = object else { continue };
         let reason = match hold {
-            Hold::NotOwned => Reason::Since("what is there is not Roster's, and is left alone"),
+            Hold::NotOwned => Reason::Since("the entry is not managed by Roster"),
             Hold::Paused => Reason::Since("its store or account is paused"),
-            Hold::StoreReplaced => Reason::Since("another store answers than the one that was used so far"),
+            Hold::StoreReplaced => Reason::Since("the store is not the one used so far"),
             Hold::Guarded => GUARDED,
-            Hold::DriftReported => Reason::Since("somebody changed it there, and such changes are only reported"),
+            Hold::DriftReported => Reason::Since("the entry was changed in the store, and drift is only reported"),
         };
         reasons.insert(email.clone(), reason);
     }
@@ -94,4 +94,4 @@ fn reasons(plan: &Plan, observed: &Observed) -> BTreeMap<Email, Reason> {
 }
 
 pub(super) const PENDING: Reason = Reason::Since("the objects are not applied yet");
-pub(super) const GUARDED: Reason = Reason::Since("the removal guard holds the removal back");
+pub(super) const GUARDED: Reason = Reason::Since("the removal guard holds back the removal");

@@ -14,36 +14,36 @@ use crate::{
     resolve::AccountResolution,
 };
 
-/// What somebody may do now.
+/// Present permissions of a person.
 pub enum Held {
-    /// This.
+    /// Exactly these.
     Exactly(Ranks),
-    /// No more than this; only the store knows.
+    /// At most these; only the store has the exact ones.
     AtMost(Ranks),
-    /// Only the store knows.
+    /// Only the store has them.
     Unknown,
 }
 
-/// An account, and everybody in it.
+/// An account with its people.
 pub struct Subject<'a> {
     /// The account.
     pub key: AccountKey,
-    /// Its objects.
+    /// Objects of the account.
     pub objects: &'a AccountObjects,
-    /// What they come to.
+    /// Result of resolving the objects.
     pub resolved: Judged,
-    /// What ranks of `people` mean. The catalog's, if it keeps its own rules.
+    /// Layout of the ranks in `people`: the catalog's, if the catalog is valid.
     pub layout: Layout,
-    /// The same with all that the catalog says.
+    /// The compiled catalog, if it is valid.
     pub catalog: Option<Arc<Catalog>>,
-    /// Everybody, by address.
+    /// All people of the account, by address.
     pub people: Vec<Person>,
-    /// What the store gives, where one is at hand.
+    /// Content of the store, if one is read.
     pub stored: Option<Stored>,
 }
 
 impl<'a> Subject<'a> {
-    /// Resolves an account, and asks its store what only the store knows, if there is one to be asked.
+    /// Resolves an account, and reads its store if one is given.
     ///
     /// # Errors
     /// When there is no such account, or its store cannot be read.
@@ -81,7 +81,7 @@ impl<'a> Subject<'a> {
         Ok(subject)
     }
 
-    /// The person of that address; also one whom only the store knows, in other letters than Roster writes.
+    /// Returns the person with that address, also if only the store has it, in another spelling.
     #[must_use]
     pub fn person(&self, email: &Email) -> Option<&Person> {
         let place = self.people.binary_search_by(|person| person.email.cmp(email));
@@ -90,7 +90,7 @@ impl<'a> Subject<'a> {
         place.ok().and_then(|place| self.people.get(place)).or_else(strays)
     }
 
-    /// Somebody's effective permissions at `now`: what the store gives, where one is at hand, or else what the objects say.
+    /// Returns a person's effective permissions at `now`, from the store if one is given, otherwise from the objects.
     #[must_use]
     pub fn held(&self, person: &Person, now: Timestamp) -> Held {
         match &self.stored {
@@ -99,7 +99,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// What the objects say of somebody's effective permissions at `now`; nothing where only the store knows.
+    /// Returns a person's effective permissions at `now` by the objects; unknown if only the store has them.
     fn wanted(&self, person: &Person, now: Timestamp) -> Held {
         let ranks = person.ranks(now, self.layout.len()).map(|ranks| ranks.fitted(self.layout.len()));
         match (ranks, person.known) {
@@ -109,7 +109,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// What the objects say, in ranks: the most there can be, where the store may hold less.
+    /// Returns the permissions by the objects; where these give only a maximum, limited to what the store has.
     pub fn wanted_ranks(&self, person: &Person, now: Timestamp) -> Option<Ranks> {
         match self.wanted(person, now) {
             Held::Exactly(ranks) => Some(ranks),
@@ -122,8 +122,8 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// What somebody would have if it were not withheld by suspension, blocking, expiry, …; the lower level in each
-    /// section where there are several memberships. Nothing where only the store knows.
+    /// Returns a person's permissions without suspension, block and time: the lowest level of each section over all
+    /// Memberships. `None` if only the store has them.
     #[must_use]
     pub fn without_withholding(&self, person: &Person) -> Option<Ranks> {
         let catalog = self.catalog.as_ref()?;
@@ -140,13 +140,13 @@ impl<'a> Subject<'a> {
     /// Looks up what is asked.
     ///
     /// # Errors
-    /// As [`Question::parse`], and when only the store knows what sections there are.
+    /// As [`Question::parse`], and if only the store has the sections.
     pub fn question(&self, level: &str, section: &str) -> anyhow::Result<Question> {
         let key = &self.key;
         if self.layout.is_empty() {
             let why = self.frozen().unwrap_or_default();
             anyhow::bail!(
-                "account {key} does not resolve ({why}), so only its store knows its sections; name it with --store or \
+                "account {key} does not resolve ({why}), and only its store has its sections; pass --store or \
                  --sqlite-dir"
             );
         }
@@ -154,14 +154,14 @@ impl<'a> Subject<'a> {
         Question::parse(&self.layout, &format!("catalog {catalog:?}"), level, section)
     }
 
-    /// Why the account as a whole does not resolve; nothing where it does.
+    /// Returns why the account does not resolve; `None` if it does.
     #[must_use]
     pub fn frozen(&self) -> Option<String> {
         let definitions = &self.resolved.definitions;
         matches!(definitions.resolution, AccountResolution::Unresolvable).then(|| definitions.findings.message())
     }
 
-    /// Adds those whom only the store knows.
+    /// Adds people that only the store has.
     fn add_strays(&mut self) {
         let Some(stored) = &self.stored else { return };
         let known: BTreeSet<&Email> = self.people.iter().map(|person| &person.email).collect();

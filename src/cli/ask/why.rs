@@ -1,4 +1,4 @@
-//! Why somebody may, or may not, in words.
+//! Writes reasons for a person's access as text. Called by `can-i`, `who-can`, `explain`, `matrix` and `review`.
 
 use jiff::Timestamp;
 
@@ -12,14 +12,14 @@ use crate::{
     state::MemberFacts,
 };
 
-/// A time, or its day where it is the first instant of one.
+/// Formats a time, without the hour if it is midnight UTC.
 #[must_use]
 pub fn day(at: Timestamp) -> String {
     let text = at.strftime("%Y-%m-%d %H:%M UTC").to_string();
     text.strip_suffix(" 00:00 UTC").map(ToOwned::to_owned).unwrap_or(text)
 }
 
-/// By whose word access has ended, as a note.
+/// Returns a note on the revocation of a person's access.
 fn ended(subject: &Subject<'_>, person: &Person, end: RevocationReason) -> String {
     let store = subject.resolved.definitions.store.as_ref();
     match end {
@@ -39,7 +39,7 @@ fn ended(subject: &Subject<'_>, person: &Person, end: RevocationReason) -> Strin
     }
 }
 
-/// Why there is no access at the moment, as a note: `suspended by …`, `expired …`.
+/// Returns a note on why access is withheld: `suspended by …`, `expired …`.
 #[must_use]
 pub fn withheld(subject: &Subject<'_>, person: &Person, why: Withheld) -> String {
     match why {
@@ -49,7 +49,7 @@ pub fn withheld(subject: &Subject<'_>, person: &Person, why: Withheld) -> String
     }
 }
 
-/// One step of an explanation as people read it.
+/// Returns one step of an explanation as text.
 #[must_use]
 pub fn step(step: &Step) -> String {
     match step {
@@ -62,16 +62,16 @@ pub fn step(step: &Step) -> String {
     }
 }
 
-/// The memberships of a person.
+/// Returns the memberships of a person.
 #[must_use]
 pub fn facts<'a>(subject: &Subject<'a>, person: &Person) -> Vec<&'a MemberFacts> {
     person.memberships.iter().filter_map(|name| subject.objects.members.get(name)).collect()
 }
 
-/// What gives a level that the objects do not say.
+/// Source of a level that the objects do not determine.
 pub const STORED: &str = "what the store holds";
 
-/// What gives somebody the level that is asked for: roles, groups, being the owner or equal to one.
+/// Returns the source of the level: roles, groups, or being the owner or equal to the owner.
 #[must_use]
 pub fn through(subject: &Subject<'_>, person: &Person, question: &Question, now: Timestamp) -> String {
     if subject.is_by_store(person, now) {
@@ -113,7 +113,7 @@ fn short(by: &Grantor) -> String {
     }
 }
 
-/// Why each section of somebody is at its level: one explanation for each membership, or that of the owner.
+/// Returns the explanation of each section: one list for each membership, or for the owner.
 #[must_use]
 pub fn explanations(subject: &Subject<'_>, person: &Person) -> Vec<Vec<Explanation>> {
     let definitions = &subject.resolved.definitions;
@@ -124,10 +124,10 @@ pub fn explanations(subject: &Subject<'_>, person: &Person) -> Vec<Vec<Explanati
     each.map(|potential| potential.sections).collect()
 }
 
-/// Why the answer to a question is no, or cannot be known.
+/// Returns why the answer is no, or unknown.
 #[must_use]
 pub fn why_not(subject: &Subject<'_>, email: &Email, question: &Question, now: Timestamp) -> String {
-    let Some(person) = subject.person(email) else { return format!("{email} is no member of {}", subject.key) };
+    let Some(person) = subject.person(email) else { return format!("{email} is not a member of {}", subject.key) };
     if let Some(why) = person.withheld(now) {
         let note = withheld(subject, person, why);
         return match why {
@@ -142,7 +142,7 @@ pub fn why_not(subject: &Subject<'_>, email: &Email, question: &Question, now: T
             }
             Withheld::Ended(RevocationReason::Blocked | RevocationReason::Suspended) => format!("{email} is {note}"),
             Withheld::StartsAt(at) => format!("{email} has no access before {}", day(at)),
-            Withheld::ExpiredAt(at) => format!("{email} has no access any more: it expired on {}", day(at)),
+            Withheld::ExpiredAt(at) => format!("{email} has no access: it expired on {}", day(at)),
         };
     }
     let section = subject.layout.ladders().get(question.section);
@@ -151,7 +151,7 @@ pub fn why_not(subject: &Subject<'_>, email: &Email, question: &Question, now: T
         level.map_or("?", |level| level.as_str())
     };
     let title = section.map_or("?", |ladder| ladder.section.as_str());
-    let only_store = "only the store knows; name it with --store or --sqlite-dir";
+    let only_store = "only the store has this information; pass --store or --sqlite-dir";
     let ranks = match subject.held(person, now) {
         Held::Unknown => {
             let why = in_parentheses(&subject.frozen().unwrap_or_default());
@@ -159,14 +159,14 @@ pub fn why_not(subject: &Subject<'_>, email: &Email, question: &Question, now: T
         }
         Held::AtMost(ranks) if question.is_met(&ranks) => {
             let faults = in_parentheses(&person.findings.iter().flat_map(doubts).collect::<Vec<_>>().join("; "));
-            return format!("{email} has at most {}, and maybe less{faults}: {only_store}", name(question.rank));
+            return format!("{email} has {} or less{faults}: {only_store}", name(question.rank));
         }
         Held::Exactly(ranks) | Held::AtMost(ranks) => ranks,
     };
     let rank = ranks.as_slice().get(question.section).copied().unwrap_or(0);
     let has = if rank == 0 { format!("no access to {title}") } else { format!("only {} of {title}", name(rank)) };
     if let Some(stored) = subject.stored.as_ref().filter(|_| subject.is_by_store(person, now)) {
-        return format!("{email} has {has}, as {} holds it", stored.place);
+        return format!("{email} has {has}, as in {}", stored.place);
     }
     // The membership that gives the least decides.
     let least = explanations(subject, person).into_iter().filter_map(|mut all| {
@@ -181,43 +181,44 @@ pub fn why_not(subject: &Subject<'_>, email: &Email, question: &Question, now: T
         (Some(_), None) => {
             format!("{email} has {has}: {}", least.steps.iter().map(step).collect::<Vec<_>>().join(", "))
         }
-        (None, None) => format!("{email} has {has}: neither role nor groups grant it"),
+        (None, None) => format!("{email} has {has}: neither the role nor the groups grant it"),
     }
 }
 
-/// What keeps the objects from saying how much somebody has: faults of a Membership, and a Role or group that is invalid.
+/// Returns why the objects do not determine a person's access: faults of a Membership, and an invalid Role or group.
 fn doubts(findings: &Findings) -> Vec<String> {
     let held = findings.advice().filter(|advice| matches!(advice.kind, FindingKind::HeldAtMost(_)));
     let faults = Some(findings.message()).filter(|message| !message.is_empty());
     faults.into_iter().chain(held.map(ToString::to_string)).collect()
 }
 
-/// ` (text)`, or nothing where there is no text.
+/// Returns the text in parentheses after a space; empty for an empty text.
 fn in_parentheses(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(" ({text})") }
 }
 
-/// Why an address is nobody's here. Nobody else is suggested where the store may still know the address.
+/// Returns the sentence that an address is not a member of the account. Suggests no other address if a store may still
+/// have this one.
 pub async fn nobody(loaded: &LoadedObjects, subject: &Subject<'_>, email: &Email) -> String {
     let account = &subject.key;
     if let Some(name) = invitation(subject, email) {
-        return format!("{email} is no member of {account}: Invitation {name} is not accepted");
+        return format!("{email} is not a member of {account}: Invitation {name} is not accepted");
     }
     let near = closest_address(email.as_str(), subject.people.iter().map(|person| person.email.as_str()));
     let near = near.map(|near| format!("; did you mean {near}?"));
     let left = if subject.stored.is_some() { None } else { loaded.left_in_stores().await };
     let left = left.and_then(|left| left.only(&account.to_string()).warning(email.as_str()));
     let near = left.or(near).unwrap_or_default();
-    format!("{email} is no member of {account}{near}")
+    format!("{email} is not a member of {account}{near}")
 }
 
-/// The Invitation of somebody who is no member.
+/// Returns the Invitation of an address, if there is one.
 pub(super) fn invitation<'a>(subject: &Subject<'a>, email: &Email) -> Option<&'a Name> {
     let invited = subject.objects.invitations.values().find(|invitation| invitation.email.as_ref() == Ok(email));
     invited.map(|invitation| &invitation.name)
 }
 
-/// A note on somebody's time: `expires 2026-12-31`.
+/// Returns a note on the end of a person's access: `expires 2026-12-31`.
 #[must_use]
 pub fn time_note(person: &Person, now: Timestamp) -> String {
     match person.window.expires_at {

@@ -1,4 +1,4 @@
-//! What a record changed, field by field, worked out from what was there and what is there since.
+//! Compares the former and the new content of an audit record, field by field. Called by `audit query` and `review`.
 
 use std::collections::BTreeMap;
 
@@ -8,31 +8,31 @@ use serde_json::Value;
 
 use crate::store::AuditRecord;
 
-/// One field that changed.
+/// Field that changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldChange {
     /// `role`, `permissions.settings`, …
     pub field: String,
-    /// What was there; absent where nothing was.
+    /// Former value; `None` if there was none.
     pub before: Option<String>,
-    /// What is there since; absent where nothing is.
+    /// New value; `None` if there is none.
     pub after: Option<String>,
 }
 
-/// What a record did to its object.
+/// Action of a record on its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum AuditAction {
-    /// It was not there before.
+    /// The object was added.
     Added,
-    /// It was there, and is.
+    /// The object was changed.
     Changed,
-    /// It is gone.
+    /// The object was removed.
     Removed,
 }
 
 impl AuditAction {
-    /// What the record did.
+    /// Returns the action of a record.
     pub fn of(record: &AuditRecord) -> Self {
         match (&record.before, &record.after) {
             (None, _) => Self::Added,
@@ -43,7 +43,7 @@ impl AuditAction {
 }
 
 impl FieldChange {
-    /// As people read it: `settings: View → Edit`.
+    /// Returns the change as text: `settings: View → Edit`.
     pub fn text(&self) -> String {
         let permission = self.field.strip_prefix("permissions.");
         let absent = if permission.is_some() { "no access" } else { "–" };
@@ -52,13 +52,13 @@ impl FieldChange {
         format!("{field}: {} → {}", shown(&self.before), shown(&self.after))
     }
 
-    /// The section, where it is a level that changed.
+    /// Returns the section, if a level changed.
     pub fn section(&self) -> Option<&str> {
         self.field.strip_prefix("permissions.")
     }
 }
 
-/// The fields that changed, in order.
+/// Returns the changed fields, in order.
 pub fn changes(record: &AuditRecord) -> Vec<FieldChange> {
     let (before, after) = (fields(record.before.as_deref()), fields(record.after.as_deref()));
     let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
@@ -76,7 +76,7 @@ pub fn changes(record: &AuditRecord) -> Vec<FieldChange> {
     found
 }
 
-/// What a record did, in one line: what somebody has from now on, or what changed, or what is gone.
+/// Returns a record as one line: the new content, the changes, or the removed content.
 pub fn text(record: &AuditRecord) -> String {
     let list = |fields: &BTreeMap<String, String>| {
         let of = |name: &str| fields.get(name).map(|value| format!("{name} {value}"));
@@ -101,14 +101,14 @@ pub fn text(record: &AuditRecord) -> String {
         AuditAction::Changed => {
             let found = changes(record);
             if found.is_empty() {
-                return "taken over as it was".to_owned();
+                return "adopted unchanged".to_owned();
             }
             found.iter().map(FieldChange::text).collect::<Vec<_>>().join(", ")
         }
     }
 }
 
-/// The fields of an object as it was recorded.
+/// Returns the fields of a recorded object.
 fn fields(json: Option<&str>) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
     let Some(Ok(Value::Object(object))) = json.map(serde_json::from_str) else { return fields };
@@ -177,7 +177,7 @@ mod tests {
         );
         assert_eq!(text(&record(None, Some(after))), "added: role developer, groups desk, settings: Edit");
         assert_eq!(text(&record(Some(r#"{"permissions":{}}"#), None)), "removed; was: no access");
-        assert_eq!(text(&record(Some(after), Some(after))), "taken over as it was");
+        assert_eq!(text(&record(Some(after), Some(after))), "adopted unchanged");
         assert_eq!(
             text(&record(Some("not JSON"), Some(after))),
             "groups: – → desk, role: – → developer, settings: no access → Edit"

@@ -1,4 +1,4 @@
-//! `roster audit export`.
+//! Implements `roster audit export`: writes all records as JSON lines or CSV. Called by `cli::audit`.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -12,22 +12,22 @@ use anyhow::Context as _;
 use super::super::output::{Format, Table, complain, counted, formats};
 use crate::store::{AuditQuery, AuditRecord, StoreLocation};
 
-/// Records that are in memory at a time.
+/// Number of records in memory at a time.
 const PAGE: u32 = 5_000;
 
-/// Write all records of an audit, hashes included, so that they can be kept and checked elsewhere
+/// Write all records of an audit with their hashes, to keep and verify them elsewhere
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  roster audit export roster-data/roster.db --to audit.jsonl\n  roster audit export \
                   roster-data/roster.db -o csv --to audit.csv"
 )]
 pub struct Args {
-    /// Database of an IdentityStore: an SQLite file, or `postgres://USER@HOST/DATABASE`, with `#SCHEMA` where it is not
-    /// `roster`, and the password in it or in PGPASSWORD or PGPASSFILE
+    /// Database of an IdentityStore: an SQLite file, or `postgres://USER@HOST/DATABASE` (add `#SCHEMA` if the schema is
+    /// not `roster`; the password is in the URL, PGPASSWORD or PGPASSFILE)
     #[arg(value_name = "FILE|URL")]
     store: PathBuf,
 
-    /// As JSON, one record a line, which `roster audit verify` checks; or for a spreadsheet
+    /// Output format: JSON with one record per line, for `roster audit verify`, or CSV for a spreadsheet
     #[arg(short, long, value_name = "FORMAT", default_value = "jsonl", value_parser = formats(&[Format::Jsonl, Format::Csv]))]
     output: Format,
 
@@ -39,7 +39,7 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let store = super::store::open(&StoreLocation::from_argument(&args.store)?).await?;
     if let Some(to) = args.to.as_deref().filter(|to| is_part_of(to, &args.store)) {
-        anyhow::bail!("--to {}: that is the store itself", to.display());
+        anyhow::bail!("--to {}: this is the store itself", to.display());
     }
     let mut out: Box<dyn Write + Send> = match &args.to {
         Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
@@ -66,14 +66,14 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     out.flush().context("cannot write the records")?;
     let records = counted(count, "record");
     if count > 0 {
-        complain(format!("{records}, head sha256:{head}: kept elsewhere, it shows whether any is missing"));
+        complain(format!("{records}, head sha256:{head}: keep the head elsewhere to detect missing records"));
     } else {
         complain(records);
     }
     Ok(super::super::OK)
 }
 
-/// Whether a file is the database, or one of those that SQLite keeps beside it.
+/// Returns whether a file is the database, or one of SQLite's files next to it.
 fn is_part_of(file: &Path, database: &Path) -> bool {
     let Ok(database) = database.canonicalize() else { return false };
     let beside = |end: &str| PathBuf::from([database.as_os_str(), OsStr::new(end)].into_iter().collect::<OsString>());

@@ -1,4 +1,4 @@
-//! `roster audit`: what has changed in a store, by whose word, and whether anybody has changed the record of it.
+//! Implements `roster audit`, with a module for each subcommand. Called by `cli::run`.
 
 pub mod changes;
 mod export;
@@ -9,10 +9,10 @@ mod verify;
 
 use clap::Subcommand;
 
-/// Look at the audit of a store
+/// Show, export or verify the audit of a store
 ///
-/// Every change of a store is recorded beside the data, in a chain of hashes: who gained or lost what, when, why, and which
-/// object's generation caused it.
+/// The audit is in the same database and records every change in a chain of hashes: who gained or lost what, when, why,
+/// and which object's generation caused it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  roster audit query roster-data/roster.db --since 7d\n  roster audit verify \
                   roster-data/roster.db\n  PGPASSWORD=… roster audit verify postgres://roster_writer@db.example/portal")]

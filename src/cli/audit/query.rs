@@ -1,4 +1,4 @@
-//! `roster audit query`.
+//! Implements `roster audit query`: prints the newest records of an audit. Called by `cli::audit`.
 
 use std::path::PathBuf;
 
@@ -19,48 +19,48 @@ use crate::{
     store::{AuditQuery, AuditRecord, StoreLocation},
 };
 
-/// Show who gained or lost what, when, and by whose word
+/// Show who gained or lost what, when, and which object caused it
 ///
-/// The newest records, the last of them at the end. Exit code 0 when there are some, 1 when there is none.
+/// Shows the newest records, the newest at the end. Exit code: 0 there are records; 1 there is none.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  roster audit query roster-data/roster.db --since 7d\n  roster audit query \
                   roster-data/roster.db --who dana@acme.example --limit 5\n  roster audit query roster-data/roster.db \
                   --cause drift -o json")]
 pub struct Args {
-    /// Database of an IdentityStore: an SQLite file, or `postgres://USER@HOST/DATABASE`, with `#SCHEMA` where it is not
-    /// `roster`, and the password in it or in PGPASSWORD or PGPASSFILE
+    /// Database of an IdentityStore: an SQLite file, or `postgres://USER@HOST/DATABASE` (add `#SCHEMA` if the schema is
+    /// not `roster`; the password is in the URL, PGPASSWORD or PGPASSFILE)
     #[arg(value_name = "FILE|URL")]
     store: PathBuf,
 
-    /// Of this account only
+    /// Show only records of this account
     #[arg(long, value_name = "NS/NAME", value_parser = account)]
     account: Option<AccountKey>,
 
-    /// Of this person only
+    /// Show only records of this person
     #[arg(long, value_name = "EMAIL", value_parser = email)]
     who: Option<Email>,
 
-    /// Of this kind only
+    /// Show only records of this kind
     #[arg(long, value_enum)]
     kind: Option<Kind>,
 
-    /// With this cause only
+    /// Show only records with this cause
     #[arg(long, value_enum)]
     cause: Option<Cause>,
 
-    /// Not older: a date, an RFC 3339 time, or how long ago
+    /// Show only records since: a date, an RFC 3339 time, or a duration ago
     #[arg(long, value_name = "WHEN", value_parser = when)]
     since: Option<When>,
 
-    /// Older: a date, an RFC 3339 time, or how long ago
+    /// Show only records before: a date, an RFC 3339 time, or a duration ago
     #[arg(long, value_name = "WHEN", value_parser = when)]
     until: Option<When>,
 
-    /// At most so many, the newest
+    /// Maximum number of records; the newest are shown
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
 
-    /// How it is printed; wide has the number of each record and what wrote it, and name the objects
+    /// Output format. `wide` adds the number of each record and its writer, and `name` lists the objects
     #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 }
@@ -86,12 +86,12 @@ enum Cause {
 
 const FORMATS: &[Format] = &[Format::Text, Format::Wide, Format::Name, Format::Json, Format::Yaml];
 
-/// For clap: `namespace/name`.
+/// Parses `namespace/name` for clap.
 fn account(text: &str) -> Result<AccountKey, String> {
     AccountKey::parse(text).ok_or_else(|| "must be NAMESPACE/NAME".to_owned())
 }
 
-/// What `-o json` gives.
+/// Records, as printed with `-o json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct AuditList {
@@ -157,7 +157,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     Ok(found)
 }
 
-/// Records as a table.
+/// Returns the records as a table.
 pub fn table(records: &[AuditRecord], with_account: bool) -> Table {
     let mut headings = vec!["time", "object", "change", "why"];
     if with_account {
@@ -175,7 +175,7 @@ pub fn table(records: &[AuditRecord], with_account: bool) -> Table {
     table
 }
 
-/// Records as a table of everything but what was before and after.
+/// Returns the records as a table without former and new values.
 fn wide(records: &[AuditRecord]) -> Table {
     let mut table = Table::new(["seq", "time", "account", "object", "change", "why", "epoch"]).numbers(&[0, 6]);
     for record in records {
@@ -192,7 +192,7 @@ fn wide(records: &[AuditRecord]) -> Table {
     table
 }
 
-/// The object of a record: a member is its address.
+/// Returns the object of a record; for a member, the address.
 pub fn object(record: &AuditRecord) -> String {
     match record.kind.as_str() {
         "member" => record.name.clone(),
@@ -201,7 +201,7 @@ pub fn object(record: &AuditRecord) -> String {
     }
 }
 
-/// Cause and origin.
+/// Returns cause and origin of a record as text.
 pub fn why(record: &AuditRecord) -> String {
     match &record.origin {
         Some(origin) => format!("{}: {}", record.cause, origin.trim_end_matches("@0")),

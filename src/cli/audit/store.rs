@@ -8,7 +8,7 @@ use crate::{
     store::{NoSecrets, Store, StoreLocation},
 };
 
-/// The store that somebody named, which must be there.
+/// Opens the named store; fails if it does not exist.
 pub(super) async fn open(place: &StoreLocation) -> anyhow::Result<Arc<dyn Store>> {
     let store = place.open_if_there(&NoSecrets).await?;
     store.with_context(|| absent(place))

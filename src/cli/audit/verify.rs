@@ -1,4 +1,4 @@
-//! `roster audit verify`.
+//! Implements `roster audit verify`: checks the hash chain of a store or of exported records. Called by `cli::audit`.
 
 use std::{
     fs::File,
@@ -11,23 +11,24 @@ use anyhow::Context as _;
 use super::super::output::{counted, print};
 use crate::store::{AuditCheck, AuditRecord, AuditReport, NoSecrets, StoreLocation};
 
-/// Check that no record of an audit was changed, dropped or moved
+/// Check that no record of an audit was changed, removed or moved
 ///
-/// Of a store's database, also while the controller runs, or of what `roster audit export` wrote (- is standard input).
-/// Exit code 0 when the chain is whole, 1 when it is broken or a store that Roster has written has no record, 2 when the file cannot be read. There is no key in the chain:
-/// keep the head it prints elsewhere, and give it with --head, if who can write the file is not trusted.
+/// Reads a store's database, also while the controller runs, or the output of `roster audit export` (- is standard
+/// input). Exit code: 0 the chain is complete; 1 the chain is broken, or a store that Roster has written has no record;
+/// 2 the file cannot be read. The chain has no key. If you do not trust everybody who can write the file, keep the
+/// printed head elsewhere and pass it with --head.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  roster audit verify roster-data/roster.db\n  roster audit export roster-data/roster.db | \
                   roster audit verify -\n  PGPASSWORD=… roster audit verify postgres://roster_writer@db.example/portal"
 )]
 pub struct Args {
-    /// Database of an IdentityStore: an SQLite file, or `postgres://USER@HOST/DATABASE`, with `#SCHEMA` where it is not
-    /// `roster`; or exported records
+    /// Database of an IdentityStore: an SQLite file, or `postgres://USER@HOST/DATABASE` (add `#SCHEMA` if the schema is
+    /// not `roster`); or a file with exported records
     #[arg(value_name = "FILE|URL")]
     file: PathBuf,
 
-    /// The last record must have this hash, as printed earlier
+    /// Hash that the last record must have, as printed earlier
     #[arg(long, value_name = "HASH", value_parser = head)]
     head: Option<String>,
 }
@@ -62,25 +63,25 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     }
     match args.head {
         Some(head) if head != report.head => {
-            print(&format!("the last record is another than the one with sha256:{head}\n"))?;
+            print(&format!("the last record does not have the hash sha256:{head}\n"))?;
             Ok(super::super::NO)
         }
         _ => Ok(super::super::OK),
     }
 }
 
-/// What a check found, in words.
+/// Returns the result of a check as text.
 fn words(report: &AuditReport) -> String {
     if report.is_whole() && report.records == 1 {
-        return format!("the audit is whole: 1 record, head sha256:{}\n", report.head);
+        return format!("the audit is complete: 1 record, head sha256:{}\n", report.head);
     }
     format!("{report}\n")
 }
 
-/// Nothing that Roster has written is without a record, so none at all means that they were taken away.
+/// Returns the message for an audit without records in a store that Roster has written: the records were removed.
 fn emptied(accounts: usize) -> String {
     let accounts = counted(accounts, "account");
-    format!("the audit is broken: it has no record at all, and the store holds {accounts} that Roster has written\n")
+    format!("the audit is broken: it has no records, but the store has {accounts} that Roster has written\n")
 }
 
 fn is_database(path: &Path) -> anyhow::Result<bool> {
@@ -94,7 +95,7 @@ fn is_database(path: &Path) -> anyhow::Result<bool> {
     Ok(start != b"{")
 }
 
-/// Checks records, one a line.
+/// Checks records, one per line.
 fn exported(lines: &mut dyn BufRead, path: &Path) -> anyhow::Result<AuditReport> {
     let mut check = AuditCheck::default();
     for (number, line) in lines.lines().enumerate() {
@@ -104,7 +105,7 @@ fn exported(lines: &mut dyn BufRead, path: &Path) -> anyhow::Result<AuditReport>
             continue;
         }
         let Ok(record) = serde_json::from_str::<AuditRecord>(&line) else {
-            anyhow::bail!("{}: no record of an audit: `roster audit export` writes them, one a line", place());
+            anyhow::bail!("{}: not a record of an audit; `roster audit export` writes one record per line", place());
         };
         check.take(record);
     }

@@ -1,4 +1,5 @@
-//! On a cluster: `IdentityStore.spec.blocked`, and the controller's word that it is in force (docs/decisions/0017).
+//! Blocks and unblocks people in a cluster: changes `IdentityStore.spec.blocked`, and waits until the controller
+//! reports it in force (docs/decisions/0017). Called by `cli::block`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,13 +23,13 @@ use crate::{
     model::{Email, suggest::closest_address},
 };
 
-/// The store that is meant where none is named.
+/// Default name of the IdentityStore.
 const DEFAULT: &str = "default";
 
-/// How often the store's status is looked at.
+/// Interval at which the store's status is read.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Blocks, or lets in again where there is no reason, and waits until that holds.
+/// Blocks a person, or unblocks without a reason, and waits until the change is effective.
 pub(super) async fn change(client: &Client, place: &Where, who: &Email, reason: Option<&str>) -> anyhow::Result<u8> {
     let started = Instant::now();
     let stores: Api<IdentityStore> = Api::all(client.clone());
@@ -44,25 +45,28 @@ pub(super) async fn change(client: &Client, place: &Where, who: &Email, reason: 
     };
     anyhow::ensure!(!names.is_empty(), "there is no IdentityStore in the cluster");
     // First everywhere, then wait: no store is to let somebody in while another is waited for.
-    let write_all = async {
-        let mut written = Vec::new();
-        for name in names {
-            let (generation, news) = write(&stores, &name, who, reason, started + place.timeout).await?;
-            written.push((name, generation, news));
-        }
-        anyhow::Ok(written)
-    };
-    // What the stores have of this person is known before the block takes it away; the block does not wait for it.
-    let (written, undeclared) = tokio::join!(write_all, undeclared_in(client, who));
-    let written = written?;
+    // What the stores have of this person is known before the block revokes it. Nothing waits for this.
+    let mut undeclared = reason.map(|_| {
+        let (client, who) = (client.clone(), who.clone());
+        tokio::spawn(async move { undeclared_in(&client, &who).await })
+    });
+    let mut written = Vec::new();
+    for name in names {
+        let (generation, news) = write(&stores, &name, who, reason, started + place.timeout).await?;
+        written.push((name, generation, news));
+    }
     let mut code = crate::cli::OK;
     // Without these nothing comes of waiting, as long as it may be.
     let missing = missing_kinds(client).await;
     let deadline = if missing.is_empty() { started + place.timeout } else { started };
+    let mut known = BTreeMap::new();
     for (name, generation, news) in written {
         let outcome = wait(&stores, &name, generation, deadline).await?;
         let took = started.elapsed();
-        let news = News { is_new: news, undeclared: undeclared.get(&name).map(Vec::as_slice).unwrap_or_default() };
+        if let Some(task) = undeclared.take_if(|task| task.is_finished()) {
+            known = task.await.unwrap_or_default();
+        }
+        let news = News { is_new: news, undeclared: known.get(&name).map(Vec::as_slice).unwrap_or_default() };
         let (text, fine) = told(client, &name, who, reason.is_some(), &news, &outcome, took).await;
         print(&(text + "\n"))?;
         if !fine && !missing.is_empty() {
@@ -75,7 +79,7 @@ pub(super) async fn change(client: &Client, place: &Where, who: &Email, reason: 
     Ok(code)
 }
 
-/// Returns the store that is meant where none is named: `default`, or else the only one.
+/// Returns the default store: the one named `default`, or the only one.
 fn meant_store(names: &[String]) -> anyhow::Result<String> {
     match names {
         [] => anyhow::bail!("there is no IdentityStore in the cluster"),
@@ -88,7 +92,7 @@ fn meant_store(names: &[String]) -> anyhow::Result<String> {
     }
 }
 
-/// Writes the list with the person in it, or without; the generation that says so, and whether it is new.
+/// Adds the person to the list, or removes it. Returns the generation with that list, and whether it changed.
 async fn write(
     stores: &Api<IdentityStore>,
     name: &str,
@@ -99,7 +103,7 @@ async fn write(
     loop {
         let store = stores.get_opt(name).await.with_context(|| format!("cannot read the IdentityStore {name:?}"))?;
         let store =
-            store.with_context(|| format!("there is no IdentityStore {name:?}; say which with --identity-store"))?;
+            store.with_context(|| format!("there is no IdentityStore {name:?}; choose one with --identity-store"))?;
         let generation = store.metadata.generation.unwrap_or(0);
         let is_who = |user: &BlockedUser| Email::parse(&user.email).is_ok_and(|email| email == *who);
         let mut blocked = store.spec.blocked.clone();
@@ -121,20 +125,20 @@ async fn write(
     }
 }
 
-/// Others who still have access, named in an answer.
+/// Maximum number of other people named in a message.
 const NAMED: usize = 3;
 
-/// What came of waiting.
+/// Result of waiting.
 enum Outcome {
-    /// It holds.
+    /// The change is effective.
     Holds,
-    /// It does not, and this is what is known.
+    /// The change is not effective in time.
     Waits {
-        /// Whether the controller has looked at the store since.
+        /// Whether the controller has processed the new generation.
         seen: bool,
         /// `namespace/name address`.
         with_access: Vec<String>,
-        /// Why the store is not ready.
+        /// Reason why the store is not ready.
         why: Option<String>,
     },
 }
@@ -158,7 +162,7 @@ async fn wait(stores: &Api<IdentityStore>, name: &str, generation: i64, deadline
     }
 }
 
-/// What is known of a block besides its outcome.
+/// Facts about a block in addition to its outcome.
 struct News<'a> {
     /// Whether the list has changed.
     is_new: bool,
@@ -204,24 +208,24 @@ async fn told(
                 with_access.iter().filter_map(|one| one.strip_suffix(who.as_str()).map(str::trim_end)).collect();
             let why = match (why, seen) {
                 (Some(why), _) => why.clone(),
-                (None, false) => "no controller has taken it up: does one run? `roster status` says".to_owned(),
+                (None, false) => "no controller has processed it; see `roster status`".to_owned(),
                 (None, true) if mine.is_empty() && with_access.is_empty() => {
-                    "accounts are still to be reconciled".to_owned()
+                    "not all accounts are reconciled yet".to_owned()
                 }
                 (None, true) if mine.is_empty() => format!(
-                    "the store had no access for this address when it was last asked; the list as a whole is not in force, \
-                     since others on it still have access: {}",
+                    "the store had no access for this address when it was last checked, but other blocked addresses \
+                     still have access: {}",
                     with_access.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ")
                 ),
                 (None, true) => format!("still with access in {}", mine.join(", ")),
             };
-            let says = if blocks { "not known to be cut off" } else { "not known to be let in again" };
+            let says = if blocks { "not confirmed as blocked" } else { "not confirmed as unblocked" };
             (format!("{} is {says} in store {name} after {took}{before}: {why}", paint(BAD, who)), false)
         }
     }
 }
 
-/// Tells where somebody is named, and what comes of it.
+/// Returns the end of the message: where objects name the person.
 fn place(named: &Named, who: &Email, blocks: bool, undeclared: &[String]) -> String {
     match (named.accounts, blocks) {
         (0, true) if !undeclared.is_empty() => {
@@ -235,26 +239,26 @@ fn place(named: &Named, who: &Email, blocks: bool, undeclared: &[String]) -> Str
         }
         (0, true) => {
             let (known, near) = (named.elsewhere.join(" or "), meant(named.near.as_deref()));
-            let text = format!("No object names {who}; only the store knows whether this address is {known}.{near}");
+            let text = format!("No object names {who}; the store may have this address as {known}.{near}");
             format!("; no object names this address\n{}", wrap(&paint(WARN, "! "), 2, &text).trim_end())
         }
         (0, false) => "; no object names this address, so it has no access".to_owned(),
         (count, true) => format!("; named in {}", counted(count, "account")),
-        (count, false) => format!("; has what the objects say, in {}", counted(count, "account")),
+        (count, false) => format!("; has the access that the objects grant, in {}", counted(count, "account")),
     }
 }
 
-/// Where the objects of a store's accounts name somebody.
+/// Where the objects name a person.
 struct Named {
-    /// Accounts in which somebody is the owner or has a Membership.
+    /// Number of accounts in which the person is the owner or has a Membership.
     accounts: usize,
-    /// An address that may have been meant, where no object names this one.
+    /// A similar address, if no object names this one.
     near: Option<String>,
-    /// Where somebody may be whom no object names.
+    /// Places where a store may have a person that no object names, as phrases.
     elsewhere: Vec<String>,
 }
 
-/// Looks for somebody in the objects; nothing where they cannot be read.
+/// Looks for a person in the objects; `None` if these cannot be read.
 async fn named(client: &Client, store: &str, who: &Email) -> Option<Named> {
     let all_accounts = list_all::<Account>(Api::all(client.clone())).await.ok()?;
     let accounts = &all_accounts;
@@ -281,17 +285,17 @@ async fn named(client: &Client, store: &str, who: &Email) -> Option<Named> {
     Some(Named { accounts, near, elsewhere: LeftInStores::new(here, std::iter::once(&kept)).phrases() })
 }
 
-/// What to do where kinds are missing.
+/// Returns the message for missing kinds.
 fn without_kinds(missing: &[&str]) -> String {
     let kinds = missing.join(" and ");
     let text = format!(
-        "The cluster does not know {kinds}, so nothing is taken from anybody. It is written, and is in force once they are \
-         there: `roster crds | kubectl apply --server-side -f -`."
+        "The cluster does not have {kinds}, so no access is removed. The block is recorded and takes effect when they \
+         are installed: `roster crds | kubectl apply --server-side -f -`."
     );
     wrap(&paint(BAD, "! "), 2, &text)
 }
 
-/// Kinds without which no account can be gone over, and which the cluster does not know.
+/// Returns the kinds that the cluster does not have, and without which no account can be reconciled.
 async fn missing_kinds(client: &Client) -> Vec<&'static str> {
     async fn is_unknown<K>(client: &Client) -> bool
     where

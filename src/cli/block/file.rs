@@ -1,4 +1,4 @@
-//! Without a cluster: every place of the person in a store kept from files ends at once, whatever the files say.
+//! Blocks a person in a store that is managed from files. Called by `cli::block` with `--store`.
 
 use std::{collections::BTreeSet, fmt::Write as _, sync::Arc, time::Instant};
 
@@ -21,7 +21,7 @@ use crate::{
     store::{Batch, Claim, Epoch, NoSecrets, Store, StoreError, StoreLocation},
 };
 
-/// Ends every access of `who` in the store.
+/// Revokes all access of `who` in the store.
 pub(super) async fn block(place: &StoreLocation, who: &Email, reason: &str) -> anyhow::Result<u8> {
     let (started, now) = (Instant::now(), now()?);
     // Of a wrong path nobody must hear that the person has no access there; nor is a store made of it.
@@ -44,8 +44,8 @@ async fn block_in(
 ) -> anyhow::Result<u8> {
     if let Some(mark) = store.accounts().await?.iter().find(|mark| mark.is_clusters()) {
         anyhow::bail!(
-            "{place}: account {} is kept by a cluster, which would give the access back: run `roster block` on that cluster, \
-             without --store",
+            "{place}: account {} is managed by a cluster, which would restore the access: run `roster block` on that \
+             cluster, without --store",
             mark.account
         );
     }
@@ -76,16 +76,16 @@ async fn block_in(
     Ok(crate::cli::NO)
 }
 
-const HINT: &str =
-    "Write it into IdentityStore.spec.blocked of the files, too: the next `roster apply` lifts what they do not say.";
+const HINT: &str = "Add the address to IdentityStore.spec.blocked in the files, too: the next `roster apply` removes \
+                    blocks that are not in the files.";
 
-/// Tells what the person had until now.
+/// Returns the former access as text.
 fn before(had: &[(AccountKey, Email)], known: &Search, who: &Email) -> String {
     let accounts: BTreeSet<&AccountKey> = had.iter().map(|(account, _)| account).collect();
     let mut text = match accounts.len() {
         0 if known.is_known => "had none before".to_owned(),
-        0 => "nobody by this address is known there".to_owned(),
-        count => format!("ended in {}", counted(count, "account")),
+        0 => "the store does not have this address".to_owned(),
+        count => format!("removed in {}", counted(count, "account")),
     };
     let spellings: BTreeSet<&str> =
         had.iter().map(|(_, email)| email.as_str()).filter(|one| *one != who.as_str()).collect();
@@ -96,17 +96,17 @@ fn before(had: &[(AccountKey, Email)], known: &Search, who: &Email) -> String {
     text
 }
 
-/// What a store knows of an address, however its rows write it.
+/// Result of a search for an address in all spellings.
 struct Search {
-    /// Whether any account has a row of that address.
+    /// Whether any account has the address.
     is_known: bool,
-    /// Rows with access.
+    /// Members with access.
     with_access: Vec<(AccountKey, Email)>,
-    /// An address of the store that may have been meant, where none is the one asked for.
+    /// A similar address, if the store does not have this one.
     near: Option<String>,
 }
 
-/// Looks at every member of the store: somebody may have written the address in other letters than Roster does.
+/// Searches all members of the store, because others may have written the address in another spelling.
 async fn find(store: &Arc<dyn Store>, who: &Email, now: Timestamp) -> Result<Search, StoreError> {
     let mut known = Search { is_known: false, with_access: Vec::new(), near: None };
     let mut others: BTreeSet<String> = BTreeSet::new();
@@ -132,7 +132,7 @@ async fn find(store: &Arc<dyn Store>, who: &Email, now: Timestamp) -> Result<Sea
     Ok(known)
 }
 
-/// Ends the access of these people; returns what the store refused.
+/// Revokes the access of these people; returns the errors of the store.
 async fn end_all(store: &Arc<dyn Store>, who: &[(AccountKey, Email)], reason: &str, now: Timestamp) -> Vec<String> {
     let mut refused = Vec::new();
     for (account, email) in who {
@@ -143,7 +143,7 @@ async fn end_all(store: &Arc<dyn Store>, who: &[(AccountKey, Email)], reason: &s
     refused
 }
 
-/// Ends the access of one person in one account.
+/// Revokes the access of one person in one account.
 async fn end(
     store: &Arc<dyn Store>,
     account: &AccountKey,
@@ -155,7 +155,7 @@ async fn end(
     let observed = store.observe(account, &scope, now - GUARD_WINDOW).await?;
     let origin = Origin::new("block:", Name::new(reason), 0);
     let mark = Mark::of_files(account.clone());
-    // Also whom nobody declared: this is somebody's word about a person, not about an object.
+    // Also for undeclared members: a block is an explicit revocation of a person, not of an object.
     let context = Context { adoption: Some(Adoption::Always), ..Context::new(mark.clone(), now) };
     let plan =
         revoke_only(&observed, &[(who.clone(), Revocation { end: RevocationReason::Blocked, origin })], &context);

@@ -1,4 +1,5 @@
-//! `roster block` and `roster unblock`: cutting one person off everywhere in a store, and letting them in again.
+//! Implements `roster block` and `roster unblock`, with a module for clusters and one for stores managed from files.
+//! Called by `cli::run`.
 
 mod cluster;
 mod file;
@@ -10,12 +11,13 @@ use self::unknown::{meant, unknown};
 use super::people::email;
 use crate::{manifests::connect, model::Email, store::StoreLocation};
 
-/// Cut one person off everywhere in a store, at once
+/// Block a person in all accounts of a store
 ///
-/// Writes the address into `IdentityStore.spec.blocked` and waits until the store itself, asked after every account was
-/// gone over, holds no access for it: member, owner, or somebody whom nobody declared. Whoever is blocked already stays so;
-/// asking again only checks, and an address that is nobody's is said to be. If something else keeps the IdentityStore as it
-/// is in Git, write it there, too. With --store, a database kept from files is written at once, without any cluster. Exit code 1 when it does not hold in time.
+/// Adds the address to `IdentityStore.spec.blocked` and waits until every account is reconciled and the store grants no
+/// access to the address: as member, as owner or as undeclared member. Repeating the command only checks again. The
+/// command warns if no object names the address. If the IdentityStore is kept in Git, add the address there, too. With
+/// --store, the command writes directly to a database that is managed from files, without a cluster. Exit code: 1 if
+/// the block is not effective in time.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  roster block dana@acme.example --reason \"laptop stolen\"\n  roster block dana@acme.example \
@@ -23,11 +25,11 @@ use crate::{manifests::connect, model::Email, store::StoreLocation};
                   stolen\" --store roster-data/roster.db"
 )]
 pub struct Args {
-    /// Whom
+    /// Address to block
     #[arg(value_name = "EMAIL", value_parser = email)]
     who: Email,
 
-    /// Why, for whoever asks later
+    /// Reason, which is recorded in the spec
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     reason: String,
 
@@ -43,12 +45,12 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     cluster::change(&client, &args.place, &args.who, Some(&args.reason)).await
 }
 
-/// Lets somebody in again.
+/// Unblocks a person.
 pub async fn unblock(who: &Email, place: &Where) -> anyhow::Result<u8> {
     if let Some(file) = &place.store {
         anyhow::bail!(
-            "{}: a store kept from files holds what they say: take {who} out of IdentityStore.spec.blocked there, and \
-             `roster apply` gives back what the other objects say",
+            "{}: this store is managed from files: remove {who} from IdentityStore.spec.blocked in the files and run \
+             `roster apply`",
             StoreLocation::from_argument(file)?
         );
     }

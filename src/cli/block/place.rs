@@ -5,22 +5,23 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::cli::period;
 
-/// Where somebody is blocked
+/// Stores in which a person is blocked
 #[derive(Clone, Debug, clap::Args)]
 pub struct Where {
-    /// The IdentityStore [default: `default`, or the only one there is]
+    /// Name of the IdentityStore [default: `default`, or the only one]
     #[arg(long, value_name = "NAME", conflicts_with_all = ["all_stores", "store"])]
     pub(super) identity_store: Option<String>,
 
-    /// Every IdentityStore of the cluster
+    /// Use every IdentityStore of the cluster
     #[arg(long, conflicts_with = "store")]
     pub(super) all_stores: bool,
 
-    /// A database kept from files, instead of a cluster: an SQLite file, `postgres://…` or `keycloak+https://…`
+    /// A database that is managed from files, instead of a cluster: an SQLite file, `postgres://…` or
+    /// `keycloak+https://…`
     #[arg(long, value_name = "FILE|URL", conflicts_with = "context")]
     pub(super) store: Option<PathBuf>,
 
-    /// How long to wait until it holds
+    /// Maximum time to wait until the change is effective
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = timeout)]
     pub(super) timeout: Duration,
 

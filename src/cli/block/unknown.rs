@@ -12,7 +12,7 @@ pub(super) fn unknown(who: &Email, near: Option<&str>) -> String {
     wrap(&paint(WARN, "! "), 2, &text)
 }
 
-/// Asks whether another address is meant, in a sentence behind others.
+/// Returns a sentence that suggests a similar address.
 pub(super) fn meant(near: Option<&str>) -> String {
-    near.map_or_else(String::new, |near| format!(" Is {near} meant? Nothing was done to {near}."))
+    near.map_or_else(String::new, |near| format!(" Did you mean {near}? {near} was not changed."))
 }

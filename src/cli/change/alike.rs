@@ -1,4 +1,4 @@
-//! Limits as people read them: what changes alike in several objects of a kind is told once.
+//! Groups limits that change alike in several objects of a kind. Called by the text and Markdown output of plans.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ pub(super) struct Alike<'a> {
 }
 
 impl Report {
-    /// The limits that change in one direction, in the report's order.
+    /// Returns the limits that change in one direction, in the report's order.
     pub(super) fn limits_of(&self, direction: Direction) -> Vec<Alike<'_>> {
         let mut found: Vec<Alike<'_>> = Vec::new();
         let mut places = HashMap::new();
@@ -41,7 +41,8 @@ impl Report {
 }
 
 impl Alike<'_> {
-    /// `Account shop/acme`, or `60 Accounts (shop/acme, shop/bolt and 58 more)` with so many names.
+    /// Returns the objects as text with at most `names` names: `Account shop/acme`, or `60 Accounts (shop/acme,
+    /// shop/bolt and 58 more)`.
     pub(super) fn objects(&self, names: usize) -> String {
         let count = self.names.len();
         if count == 1 {

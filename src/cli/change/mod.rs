@@ -1,5 +1,5 @@
-//! What would change in the stores of all accounts asked about: gathered here, told as a [`Report`], for every command that
-//! shows changes or makes them.
+//! Gathers the changes for all accounts, and reports them. Called by `roster plan`, `apply`, `drift`, `import` and
+//! `review`.
 
 mod alike;
 mod effect;
@@ -34,43 +34,43 @@ use crate::{
     store::{Store, StoreLocation},
 };
 
-/// Why there is nothing to compare: a namespace, or a folder, without an Account.
-pub const NO_ACCOUNT: &str = "there is no Account here (in a cluster, -A looks in all namespaces)";
+/// Message for a namespace or folder without an Account.
+pub const NO_ACCOUNT: &str = "there is no Account here (in a cluster, pass -A for all namespaces)";
 
-/// What would change in one account.
+/// Changes in one account.
 pub struct Work {
     /// The account.
     pub key: AccountKey,
-    /// Its store; absent where two revisions of files are compared.
+    /// Its store; `None` if two revisions of files are compared.
     pub place: Option<StoreLocation>,
-    /// Whose what is written will be.
+    /// Mark for the entries that are written.
     pub mark: Mark,
-    /// Why nobody knows what was there: an earlier revision in which the account does not resolve.
+    /// Reason why the former content is unknown: the account does not resolve in the earlier revision.
     pub unknown: Option<String>,
-    /// What is wanted; absent where the account is to go.
+    /// Desired content; `None` if the account is to be removed.
     pub judged: Option<Judged>,
-    /// What is there.
+    /// Observed content.
     pub observed: Observed,
-    /// What would change.
+    /// Plan of the changes.
     pub plan: Plan,
-    /// Whether the account goes and leaves everything as it is (`deletionPolicy: Orphan`).
+    /// Whether the Account is deleted and its content kept (`deletionPolicy: Orphan`).
     pub is_orphaned: bool,
 }
 
-/// What would change in all of them.
+/// Changes in all accounts.
 #[derive(Default)]
 pub struct Changes {
-    /// By account.
+    /// Changes by account.
     pub works: Vec<Work>,
     /// Applied from files before, and not in these files: accounts that stay as they are, with their stores.
     pub left: Vec<(AccountKey, StoreLocation)>,
     /// Stores of these accounts that are not there.
     pub missing: BTreeSet<StoreLocation>,
-    /// Stores that a cluster's controller keeps although files are looked at.
+    /// Stores that a cluster's controller keeps although files are compared.
     pub clusters: BTreeSet<StoreLocation>,
 }
 
-/// What else decides.
+/// Options of the command.
 #[derive(Clone, Copy, Default)]
 pub struct Choices<'a> {
     /// Hashes of removals that may pass.
@@ -113,7 +113,7 @@ pub async fn gather(
 ) -> anyhow::Result<Changes> {
     let is_files = matches!(loaded.source, Source::Files(_));
     // A wrong or empty folder must not remove everything there is.
-    ensure!(!choices.prune || !loaded.accounts.is_empty(), "--prune: the files have no Account; nothing is removed");
+    ensure!(!choices.prune || !loaded.accounts.is_empty(), "--prune: the files contain no Account; nothing is removed");
     if let (true, Some(file)) = (is_files, &target.store) {
         for name in loaded.objects.stores_named() {
             if !loaded.objects.stores.contains_key(&name) {
@@ -128,7 +128,7 @@ pub async fn gather(
         let store = stores.get(target, loaded, &place).await?;
         if store.is_none() {
             // The controller has one, so this is not it.
-            ensure!(is_files, "account {key}: there is no {place}: say where it is with --store or --sqlite-dir");
+            ensure!(is_files, "account {key}: there is no {place}: pass --store or --sqlite-dir");
             changes.missing.insert(place.clone());
         }
         let observed = target::observe(store.as_ref(), &key, now).await?;
@@ -170,8 +170,8 @@ fn work(
     Some(Work { key, place, mark, unknown: None, judged: Some(judged), observed, plan, is_orphaned: false })
 }
 
-/// As [`work`], of an Account that is being deleted, as the controller would: where that waits for managed accounts or for the
-/// former store, or the removal guard holds it back, ends and single removals are made meanwhile.
+/// Like [`work`], for an Account that is being deleted. While the deletion waits for managed accounts, the former store
+/// or an approval, only explicit revocations and single removals are planned.
 fn leaving(
     loaded: &LoadedObjects,
     key: &AccountKey,
@@ -248,7 +248,7 @@ async fn look_for_others(
     Ok(())
 }
 
-/// Judges the removal of an account that is in a store and in no file, by what the files say of its store and its catalog.
+/// Decides about the removal of an account that no file contains, by the files of its store and its catalog.
 fn judge_removal(
     loaded: &LoadedObjects,
     target: &Target,
@@ -261,14 +261,19 @@ fn judge_removal(
         let of = StoreLocation::of(name, &store.spec, &target.sqlite_dir);
         target.store.is_some() || of.is_ok_and(|of| of == *place)
     };
-    let store = loaded.objects.stores.iter().find(is_there).map(|(_, store)| store);
+    // The strictest guard counts; a store that only stands in for one that no file describes has defaults.
+    let guard = |store: &&Arc<StoreFacts>| {
+        let guard = &store.spec.account_defaults.removal_guard;
+        (store.generation == 0, guard.maximum_percent, guard.minimum_count)
+    };
+    let store = loaded.objects.stores.iter().filter(is_there).map(|(_, store)| store).min_by_key(guard);
     let account = observed.account.as_ref().and_then(|seen| seen.content.as_ref());
     let catalog = account.and_then(|account| loaded.objects.catalogs.get(&account.catalog));
     let catalog = catalog.map(|catalog| &catalog.facts.spec);
     evaluate::judge_removal(observed, store.map(|store| &store.spec), catalog, context)
 }
 
-/// Where it is clear what store is meant, files need not have an `IdentityStore`.
+/// Adds a default IdentityStore if the store is given by argument.
 fn assume_store(objects: &mut Objects, name: Name, place: &StoreLocation) {
     objects.stores.insert(name.clone(), Arc::new(StoreFacts::new(name, 1, place.spec())));
 }

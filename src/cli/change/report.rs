@@ -1,4 +1,4 @@
-//! What commands tell of changes, as a stable type: JSON is this as it is, text and Markdown are drawn from it.
+//! Types of a plan as printed with `-o json`. Text and Markdown are written from them; created by `change::report_builder`.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::{
     plan::{Cause, Hold, Phase},
 };
 
-/// What would change, or has been changed.
+/// Report on planned or applied changes.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
@@ -22,16 +22,16 @@ pub struct Report {
     pub api_version: &'static str,
     /// `Plan`.
     pub kind: &'static str,
-    /// What is compared: `Store` with the objects, or `Revisions` of files with each other.
+    /// Compared sides: `Store` with the objects, or two `Revisions` of files.
     pub compares: Compares,
-    /// Whether anything would change; what is only taken over as it is does not count. Between revisions, whether they differ
-    /// in anything that means something.
+    /// Whether there are changes; adoption without change does not count. Between revisions, whether they have
+    /// different effects.
     pub changes: bool,
-    /// Whether something else would change, too, were it not for the removal guard, a pause, or that it is not ours.
+    /// Whether there are held changes: by the removal guard, by a pause, or because of a missing mark.
     pub waits: bool,
     /// Numbers over all accounts.
     pub summary: Summary,
-    /// By account.
+    /// Changes by account.
     pub accounts: Vec<AccountChanges>,
     /// Accounts that were applied from files before, are not in these files, and stay as they are.
     pub left_in_store: Vec<LeftInStore>,
@@ -44,19 +44,19 @@ pub struct Report {
     pub refused: Vec<Refused>,
     /// Limits that two revisions of files set differently, loosened ones first.
     pub limits: Vec<LimitChange>,
-    /// Changes between two revisions of files that are told nowhere else, by object.
+    /// Changes between two revisions of files that are reported nowhere else, by object.
     pub other_changes: Vec<OtherChange>,
 }
 
 impl Report {
-    /// The accounts in which something changes.
+    /// Returns the accounts with changes.
     pub fn changed(&self) -> impl Iterator<Item = &str> {
         let changes = |one: &&AccountChanges| !one.changes.is_empty();
         self.accounts.iter().filter(changes).map(|one| one.account.as_str())
     }
 
-    /// The accounts in which something changes, or waits to, and the objects of which something else is told; between
-    /// revisions also the people who gain or lose something.
+    /// Returns the names of accounts with changes or held changes, and of objects with other changes; between revisions
+    /// also the people who gain or lose access.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let differs = |one: &&AccountChanges| {
             !(one.changes.is_empty() && one.people.is_empty() && one.holds.is_empty()) || one.guarded.is_some()
@@ -71,7 +71,7 @@ impl Report {
     }
 }
 
-/// What is compared.
+/// Compared sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum Compares {
     /// The objects with what the store holds.
@@ -84,7 +84,7 @@ pub enum Compares {
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// Accounts looked at.
+    /// Accounts that were compared.
     pub accounts: usize,
     /// Things added.
     pub add: usize,
@@ -100,7 +100,7 @@ pub struct Summary {
     pub lose: usize,
     /// People whose removal the guard holds back.
     pub guarded: usize,
-    /// Accounts that leave Roster's care, with everybody's access as it is.
+    /// Accounts that are no longer managed by Roster, with everybody's access as it is.
     pub orphaned: usize,
     /// Limits loosened.
     pub limits_loosened: usize,
@@ -112,7 +112,7 @@ pub struct Summary {
     pub other_changes: usize,
 }
 
-/// What would change in one account.
+/// Changes in one account.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountChanges {
@@ -121,29 +121,29 @@ pub struct AccountChanges {
     /// The store's file; absent between revisions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
-    /// Why the account does not resolve in the earlier revision, so that nobody knows what was there.
+    /// Reason why the account does not resolve in the earlier revision, so that its former content is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unresolved_before: Option<String>,
-    /// Why the account does not resolve, so that what is there is kept.
+    /// Reason why the account does not resolve, so that its content is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unresolved: Option<String>,
-    /// Whether store or account are paused in the later revision, so that what is not taken away waits.
+    /// Whether store or account are paused in the later revision, so that only revocations are applied.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
-    /// Why deleting the Account waits for an approval, where a later revision does not have it.
+    /// Reason why the deletion of the Account waits for an approval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion_waits: Option<String>,
-    /// People who keep their access, where the account leaves Roster's care (`deletionPolicy: Orphan`).
+    /// People who keep their access, where the account is no longer managed by Roster (`deletionPolicy: Orphan`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orphaned: Option<usize>,
     /// The changes, in the order in which they are made.
     pub changes: Vec<Step>,
-    /// Who gains and loses what, now.
+    /// People who gain or lose access now.
     pub people: Vec<effect::Person>,
     /// Removals that the guard holds back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guarded: Option<Guarded>,
-    /// What is not made as it should be.
+    /// Objects that are held.
     pub holds: Vec<Held>,
     /// Differences that somebody made in the store, corrected or not.
     pub drift: Vec<Drifted>,
@@ -151,40 +151,40 @@ pub struct AccountChanges {
     pub invalid: Vec<Invalid>,
 }
 
-/// What a change does.
+/// Kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
-    /// It was not there.
+    /// The object is added.
     Add,
-    /// It was different.
+    /// The object is changed.
     Change,
-    /// It is no longer wanted.
+    /// The object is removed.
     Remove,
-    /// It was there just so, and is ours from now on.
+    /// The object exists with the same content and is adopted.
     Adopt,
 }
 
-/// One change.
+/// Change of one object.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// When within the pass: `narrow`, `define`, `grant`, `demolish`, in this order.
+    /// Phase of the pass: `revoke`, `define`, `grant`, `delete`, in this order.
     #[schemars(with = "String")]
     pub phase: Phase,
-    /// What it does.
+    /// Kind of the change.
     pub action: Action,
     /// `account`, `role`, `group` or `member`.
     pub kind: &'static str,
-    /// Its name or address; empty for the account.
+    /// Name or address; empty for the account.
     pub name: String,
-    /// Why: `spec`, `drift`, `adoption`, `unwanted`, `unmanaged` or `account-deleted`.
+    /// Cause: `spec`, `drift`, `adoption`, `unwanted`, `unmanaged` or `account-deleted`.
     #[schemars(with = "String")]
     pub cause: Cause,
-    /// What is added, in words.
+    /// Added content in words.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub what: String,
-    /// What a role or group that is added grants.
+    /// Grants of an added role or group.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Granted>,
     /// The fields that change.
@@ -192,7 +192,7 @@ pub struct Step {
     pub fields: Vec<FieldChange>,
 }
 
-/// One section that a role or group grants.
+/// Section that a role or group grants.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Granted {
     /// The section.
@@ -201,34 +201,34 @@ pub struct Granted {
     pub level: String,
 }
 
-/// One field that changes.
+/// Field that changes.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct FieldChange {
-    /// Which.
+    /// Path of the field.
     pub field: String,
-    /// What it is.
+    /// Present value.
     pub from: String,
-    /// What it becomes.
+    /// New value.
     pub to: String,
 }
 
 /// Removals that the guard holds back.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Guarded {
-    /// Who would lose all access.
+    /// Members who would lose all access.
     pub members: Vec<String>,
-    /// Why it fired.
+    /// Reason of the removal guard.
     pub why: String,
-    /// What to approve.
+    /// Hash to approve.
     pub hash: String,
-    /// What lets them pass: an argument of the command, or of a cluster the command that annotates the Account.
+    /// Approval: an argument of the command or, for a cluster, a command that annotates the Account.
     pub approve: String,
 }
 
 /// Something that is not made as it should be.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Held {
-    /// What.
+    /// Object in the store.
     pub object: String,
     /// `NotOwned`, `Paused`, `Guarded` or `DriftReported`.
     #[schemars(with = "String")]
@@ -238,9 +238,9 @@ pub struct Held {
 /// Something that differs in the store from what was applied.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Drifted {
-    /// What.
+    /// Object in the store.
     pub object: String,
-    /// Whether it is corrected.
+    /// Whether the drift is corrected.
     pub corrected: bool,
     /// The fields.
     pub entries: Vec<DriftEntry>,
@@ -254,7 +254,7 @@ pub struct Invalid {
     /// The reason of `Valid=False`.
     #[schemars(with = "String")]
     pub reason: InvalidReason,
-    /// What is wrong and what would be right.
+    /// Fault and correction.
     pub message: String,
 }
 
@@ -274,11 +274,11 @@ pub struct Refused {
     pub object: String,
     /// The field.
     pub field: String,
-    /// What it was.
+    /// Former value.
     pub from: String,
-    /// What it would become.
+    /// New value.
     pub to: String,
-    /// Why not.
+    /// Reason of the refusal.
     pub message: String,
 }
 
@@ -293,14 +293,14 @@ pub struct LimitChange {
     pub from: String,
     /// The value in force after.
     pub to: String,
-    /// Whether it is loosened, changed or tightened.
+    /// Direction of the change.
     pub direction: Direction,
-    /// What it means.
+    /// Effect of the change.
     pub meaning: String,
 }
 
 impl LimitChange {
-    /// Puts together what is told of a limit of an object.
+    /// Builds the entry for a limit of an object.
     #[must_use]
     pub fn new(object: &ObjectId, limit: &Limit) -> Self {
         let Limit { field, from, to, direction, meaning } = limit.clone();
@@ -308,14 +308,14 @@ impl LimitChange {
     }
 }
 
-/// A change that is told nowhere else.
+/// A change that is reported nowhere else.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct OtherChange {
     /// Kind and name.
     pub object: String,
-    /// Whether the object is added, changed or removed.
+    /// Kind of the change.
     pub action: Action,
-    /// What is added, in words.
+    /// Added content in words.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub what: String,
     /// The fields that change.
@@ -324,7 +324,7 @@ pub struct OtherChange {
 }
 
 impl OtherChange {
-    /// How many changes it is.
+    /// Returns the number of changes that this entry stands for.
     #[must_use]
     pub const fn count(&self) -> usize {
         if self.fields.is_empty() { 1 } else { self.fields.len() }
@@ -332,7 +332,7 @@ impl OtherChange {
 }
 
 impl Step {
-    /// Whether a role or group grants something new by it, or grants something else than before.
+    /// Returns whether a role or group gets a new or changed grant.
     #[must_use]
     pub fn changes_what_is_granted(&self) -> bool {
         let mut fields = self.fields.iter();
@@ -340,21 +340,21 @@ impl Step {
         !self.grants.is_empty() || (changes && fields.any(|change| change.field.starts_with("permissions.")))
     }
 
-    /// What is to be said besides its fields; of what it grants, so many sections are named.
+    /// Returns the description next to the fields; names at most `sections` granted sections.
     #[must_use]
     pub fn why(&self, sections: usize) -> Cow<'_, str> {
         if !self.grants.is_empty() {
             return self.grants_in_words(sections).into();
         }
         let why = match (self.action, self.cause) {
-            (Action::Remove, Cause::Unmanaged) => "nobody declared it",
-            (Action::Remove, Cause::AccountDeleted) => "the account goes",
+            (Action::Remove, Cause::Unmanaged) => "not declared",
+            (Action::Remove, Cause::AccountDeleted) => "the account is removed",
             (Action::Remove, _) => "no longer declared",
             (Action::Add, _) => &self.what,
-            (_, Cause::Drift) => "somebody changed it in the store",
-            (_, Cause::Adoption) => "taken over",
+            (_, Cause::Drift) => "changed in the store",
+            (_, Cause::Adoption) => "adopted",
             // Of other sections or levels, or after somebody's change that came to the same.
-            (Action::Change, _) if self.fields.is_empty() => "means the same, written anew",
+            (Action::Change, _) if self.fields.is_empty() => "same content, rewritten",
             _ => "",
         };
         why.into()

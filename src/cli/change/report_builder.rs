@@ -1,4 +1,4 @@
-//! From plans to what is told of them.
+//! Builds the [`Report`] of plans. Called by `roster plan`, `apply`, `import` and `review`.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ use crate::{
 };
 
 impl Report {
-    /// What is to be told of these changes.
+    /// Creates the report on these changes.
     #[must_use]
     pub fn new(
         loaded: &LoadedObjects,
@@ -79,7 +79,7 @@ impl Report {
 }
 
 impl Summary {
-    /// Counts what two revisions differ in besides what stores would be told.
+    /// Counts the differences of two revisions that are not changes in a store.
     fn count(&mut self, limits: &[LimitChange], others: &[OtherChange]) {
         for limit in limits {
             *match limit.direction {
@@ -93,8 +93,8 @@ impl Summary {
 }
 
 impl Report {
-    /// Returns whether something is not done that somebody must see to: removals are held back, entries are not ours,
-    /// or an account does not resolve. A pause is intended.
+    /// Returns whether a change needs a decision: removals are held back, entries are not Roster's, or an account does
+    /// not resolve. A pause is intended and does not count.
     #[must_use]
     pub fn is_held_back(&self) -> bool {
         let mut holds = self.accounts.iter().flat_map(|account| &account.holds);
@@ -104,7 +104,7 @@ impl Report {
     }
 }
 
-/// Returns what lets removals pass.
+/// Returns how to approve held removals.
 fn approve(loaded: &LoadedObjects, account: &AccountKey, hash: &str) -> String {
     match loaded.source {
         Source::Files(_) => format!("--approve {hash}"),
@@ -171,7 +171,7 @@ fn step(plan: &Plan, change: &Change, observed: &Observed) -> Step {
     Step { phase: change.phase, action, kind: change.object.kind(), name, cause: change.cause, what, grants, fields }
 }
 
-/// The sections that only one of both has, or has with other levels.
+/// Returns the sections that differ between two layouts.
 fn sections_change(before: &Layout, after: &Layout) -> FieldChange {
     let only = |these: &Layout, those: &Layout| {
         let differ = these.ladders().iter().filter(|ladder| !those.ladders().contains(ladder));
@@ -201,7 +201,7 @@ fn is_there(observed: &Observed, object: &ObjectKey) -> bool {
     }
 }
 
-/// What is added, in a few words.
+/// Returns a short description of an added object.
 fn describe(content: &Content, layout: &Layout) -> String {
     match content {
         Content::Account(content) => {
@@ -223,7 +223,7 @@ fn describe(content: &Content, layout: &Layout) -> String {
     }
 }
 
-/// What a role or group grants.
+/// Returns the grants of a role or group.
 fn grants(content: &Content, layout: &Layout) -> Vec<Granted> {
     let ranks = match content {
         Content::Role(content) => &content.ranks,
@@ -241,7 +241,7 @@ fn sections(count: usize) -> String {
     }
 }
 
-/// Objects of the account that are invalid; what is wrong with all of them because of the Account is said once.
+/// Returns the invalid objects of the account; faults of the Account itself are reported once.
 fn invalid(loaded: &LoadedObjects, work: &Work, resolved: &Judged) -> Vec<Invalid> {
     let Some(entry) = loaded.objects.accounts.get(&work.key) else { return Vec::new() };
     let definitions = &resolved.definitions;

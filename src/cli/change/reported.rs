@@ -1,4 +1,5 @@
-//! What changes in accounts already tell of objects and their fields.
+//! Finds which differences of objects are already reported as changes in accounts. Called by
+//! `change::revisions::others`.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +27,7 @@ impl<'a> ReportedChanges<'a> {
         Self { to, accounts: by_name, steps: steps.collect() }
     }
 
-    /// Whether it is told that an object is new, or gone.
+    /// Returns whether an added or removed object is already reported.
     pub(super) fn of_object(&self, id: &ObjectId, object: &Value) -> bool {
         let Some(account) = account_of(id, object) else { return false };
         let orphaned = self.accounts.get(account.as_str()).is_some_and(|account| account.orphaned.is_some());
@@ -44,7 +45,7 @@ impl<'a> ReportedChanges<'a> {
         step.is_some_and(|step| is_override || matches!(step.action, Action::Add | Action::Remove | Action::Adopt))
     }
 
-    /// Whether it is told that a field changes.
+    /// Returns whether a changed field is already reported.
     pub(super) fn of_field(&self, id: &ObjectId, object: &Value, field: &str) -> bool {
         if id.kind == "PermissionCatalog" {
             return self.of_catalog(id, field);
@@ -72,7 +73,7 @@ impl<'a> ReportedChanges<'a> {
         }
     }
 
-    /// Whether accounts that use a catalog tell that one of its fields changes.
+    /// Returns whether a changed field of a catalog is already reported in the accounts that use it.
     fn of_catalog(&self, id: &ObjectId, field: &str) -> bool {
         let accounts = self.to.objects.accounts.iter().filter(|(_, entry)| {
             entry.account.as_ref().is_some_and(|account| account.spec.catalog_ref.name == id.name.as_str())
@@ -93,13 +94,13 @@ impl<'a> ReportedChanges<'a> {
     }
 }
 
-/// Whether a part of `spec.sections` is told with an account's sections: their order, a whole section, or its levels.
+/// Returns whether a part of `spec.sections` is reported as a layout change: the order, a whole section, or its levels.
 fn is_of_layout(part: &str) -> bool {
     let after = part.strip_prefix('[').and_then(|part| part.split_once(']')).map(|(_, after)| after);
     part.is_empty() || matches!(after, Some("" | ".levels"))
 }
 
-/// Whether a change tells of a field, or of any below it. Of what is added or removed, it tells all.
+/// Returns whether a change contains a field or a field below it. An added or removed object contains all fields.
 fn tells(step: &Step, field: &str) -> bool {
     let is_within = |one: &str| one.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     match step.action {
@@ -108,7 +109,7 @@ fn tells(step: &Step, field: &str) -> bool {
     }
 }
 
-/// The account that an object belongs to, as `namespace/name`.
+/// Returns the account of an object, as `namespace/name`.
 fn account_of(id: &ObjectId, object: &Value) -> Option<String> {
     let name = match id.kind.as_str() {
         "Account" => id.name.as_str(),
@@ -118,7 +119,7 @@ fn account_of(id: &ObjectId, object: &Value) -> Option<String> {
     Some(format!("{}/{name}", id.namespace))
 }
 
-/// Kind and name by which a change in an account tells of an object.
+/// Returns the kind and name of an object in a store.
 fn target(id: &ObjectId, object: &Value) -> Option<(&'static str, String)> {
     let spec = &object["spec"];
     Some(match id.kind.as_str() {
@@ -133,7 +134,7 @@ fn target(id: &ObjectId, object: &Value) -> Option<(&'static str, String)> {
     })
 }
 
-/// The field of a change in an account that tells of a field of an object.
+/// Returns the field in a store for a field of an object.
 fn content_field<'a>(id: &ObjectId, field: &'a str) -> Option<&'a str> {
     Some(match (id.kind.as_str(), field) {
         ("Account", "spec.displayName") => "displayName",

@@ -1,4 +1,4 @@
-//! One field of a schema in words: its type, bounds, default and values.
+//! Describes one field of a schema: type, bounds, default and values. Called by `crds::reference`.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use crate::api;
 
-/// What a heading is linked by.
+/// Returns the anchor of a heading.
 pub(super) fn anchor(heading: &str) -> String {
     heading.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// The object that a field is, or that each item of it is, and its path.
+/// Returns the object that a field, or each of its items, is, with its path.
 pub(super) fn of_object<'a>(field: &'a JSONSchemaProps, path: &str) -> Option<(String, &'a JSONSchemaProps)> {
     let has_fields = |schema: &JSONSchemaProps| schema.properties.is_some();
     match items(field) {
@@ -36,7 +36,7 @@ fn values(field: &JSONSchemaProps) -> Option<&JSONSchemaProps> {
     }
 }
 
-/// The type of a field, with a link to the table of an object.
+/// Returns the type of a field, with a link to the table of an object.
 pub(super) fn type_of(field: &JSONSchemaProps, path: &str) -> String {
     let plain = |field: &JSONSchemaProps| match (field.type_.as_deref(), field.format.as_deref()) {
         (_, Some("date-time")) => "time".to_owned(),
@@ -51,7 +51,7 @@ pub(super) fn type_of(field: &JSONSchemaProps, path: &str) -> String {
     }
 }
 
-/// What a field is, in the cell of a table.
+/// Returns the description of a field for the cell of a table.
 pub(super) fn cell(field: &JSONSchemaProps, with_bounds: bool) -> String {
     let mut said = vec![field.description.clone().unwrap_or_default()];
     said.extend(one_of(field));
@@ -76,7 +76,7 @@ pub(super) fn cell(field: &JSONSchemaProps, with_bounds: bool) -> String {
     sentences.collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
 
-/// The message of a broken rule, as the rule.
+/// Returns the message of a broken rule as a rule.
 fn as_rule(message: &str) -> String {
     let is_rule = message.contains("must") || message.contains("refused");
     if is_rule { message.to_owned() } else { format!("refused where {message}") }
@@ -90,7 +90,7 @@ fn sentence(text: &str) -> String {
     format!("{}{}{end}", first.to_uppercase(), letters.as_str())
 }
 
-/// The default, where the fields of an object do not say it themselves.
+/// Returns the default, unless the fields of an object have it themselves.
 fn default(field: &JSONSchemaProps) -> Option<String> {
     let value = &field.default.as_ref()?.0;
     let own = |name: &String| field.properties.as_ref()?.get(name)?.default.as_ref();
@@ -104,7 +104,7 @@ fn default(field: &JSONSchemaProps) -> Option<String> {
     }
 }
 
-/// A value as YAML on one line.
+/// Returns a value as YAML on one line.
 fn flow(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -117,21 +117,21 @@ fn flow(value: &Value) -> String {
     }
 }
 
-/// The values of an enumeration.
+/// Returns the values of an enumeration.
 fn one_of(field: &JSONSchemaProps) -> Option<String> {
     let mut values: Vec<String> = field.enum_.iter().flatten().map(|value| format!("`{}`", flow(&value.0))).collect();
     let last = values.pop()?;
     Some(if values.is_empty() { last } else { format!("{} or {last}", values.join(", ")) })
 }
 
-/// What the schema itself asks of a value.
+/// Returns the bounds that the schema sets.
 fn bounds(field: &JSONSchemaProps) -> Option<String> {
     let pattern = api::pattern_of(field).and_then(api::pattern_in_words).map(str::to_owned);
     let length = range(field.min_length, field.max_length, "character");
     let entries = range(field.min_properties, field.max_properties, "entry");
     let list = range(field.min_items, field.max_items, "item");
     let once = match (field.x_kubernetes_list_type.as_deref(), field.x_kubernetes_list_map_keys.as_deref()) {
-        (Some("set"), _) => Some("each once".to_owned()),
+        (Some("set"), _) => Some("without repetition".to_owned()),
         (Some("map"), Some(keys)) => {
             let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
             Some(format!("each {} once", keys.join(" and ")))

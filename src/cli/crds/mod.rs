@@ -1,4 +1,4 @@
-//! `roster crds`.
+//! Implements `roster crds`: writes the definitions as YAML, or the field reference as Markdown. Called by `cli::run`.
 
 mod fields;
 mod reference;
@@ -16,11 +16,11 @@ use crate::api;
 #[command(after_help = "Examples:\n  roster crds | kubectl apply --server-side -f -\n  roster crds --output crds/\n  \
                   roster crds --markdown --output reference/")]
 pub struct Args {
-    /// Write one file for each kind into this folder instead; it is made if it is not there
+    /// Write one file for each kind into this folder; it is created if it does not exist
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 
-    /// The same for people, as Markdown: every field, with its bounds, its default and an example
+    /// Write Markdown instead of YAML: every field with its bounds, its default and an example
     #[arg(long)]
     markdown: bool,
 }
@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
 }
 
 fn write(folder: &Path, files: Vec<(String, String)>) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
     for (name, content) in files {
         let file = folder.join(name);
         fs::write(&file, content).with_context(|| format!("cannot write {}", file.display()))?;
@@ -77,6 +77,6 @@ mod tests {
     fn a_folder_that_cannot_be_made_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = write(&file.path().join("crds"), Vec::new()).unwrap_err().to_string();
-        assert!(error.starts_with("cannot make the folder /"), "{error}");
+        assert!(error.starts_with("cannot create the folder /"), "{error}");
     }
 }

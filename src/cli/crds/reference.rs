@@ -1,4 +1,4 @@
-//! The field reference: a page of Markdown for each kind, made from its definition.
+//! Writes the field reference, one Markdown page for each kind. Called by `roster crds --markdown`.
 
 use std::fmt::Write as _;
 
@@ -22,7 +22,7 @@ const EXAMPLES: [(&str, &str); 7] = [
     ("Invitation", include_str!("examples/invitation.yaml")),
 ];
 
-/// File name and text of each page, an index among them.
+/// Returns file name and text of each page, including an index.
 pub(super) fn pages() -> Vec<(String, String)> {
     let crds = api::crds();
     let mut pages = vec![("README.md".to_owned(), index(&crds))];
@@ -34,7 +34,7 @@ fn file(crd: &CustomResourceDefinition) -> String {
     format!("{}.md", crd.spec.names.kind.to_lowercase())
 }
 
-/// The one version there is, as a schema.
+/// Returns the schema of the only version.
 fn root(crd: &CustomResourceDefinition) -> Option<&JSONSchemaProps> {
     crd.spec.versions.first()?.schema.as_ref()?.open_api_v3_schema.as_ref()
 }
@@ -49,10 +49,10 @@ fn index(crds: &[CustomResourceDefinition]) -> String {
 # Field reference
 
 Every field of the seven kinds, with its bounds, its default and the rules that the API server checks. `kubectl explain account.spec`
-says the same on a cluster where the definitions are installed; `roster validate -f FOLDER` checks files without one. How the
+shows the same on a cluster where the definitions are installed; `roster validate -f FOLDER` checks files without one. How the
 kinds work together: [Concepts](../concepts.md).
 
-| kind | what it is |
+| kind | description |
 |---|---|
 "
     );
@@ -71,17 +71,17 @@ fn page(crd: &CustomResourceDefinition) -> String {
     let properties = root(crd).and_then(|root| root.properties.as_ref());
     let part = |name: &str| properties.and_then(|properties| properties.get(name));
     if let Some(spec) = part("spec") {
-        text += "\n## What you write\n";
+        text += "\n## Fields to set\n";
         blocks("spec", spec, &Part { immutable: api::immutable_fields(kind), bounds: true }, &mut text);
     }
     if let Some(status) = part("status") {
-        text += "\n## What the controller says\n\nThe reason of each condition, and what to do about it: [Runbook](../runbook.md).\n";
+        text += "\n## Status\n\nThe reason of each condition, and what to do about it: [Runbook](../runbook.md).\n";
         blocks("status", status, &Part { immutable: &[], bounds: false }, &mut text);
     }
     text
 }
 
-/// Names and scope.
+/// Returns a table of names and scope.
 fn facts(crd: &CustomResourceDefinition) -> String {
     let names = &crd.spec.names;
     let called: Vec<String> = std::iter::once(&names.plural)
@@ -104,19 +104,19 @@ fn facts(crd: &CustomResourceDefinition) -> String {
     text
 }
 
-/// How the fields of a part are told.
+/// Options for the fields of a part.
 struct Part {
     /// Fields that never change, as paths below the part.
     immutable: &'static [&'static str],
-    /// Whether bounds are told: for who writes it.
+    /// Whether to show bounds, for fields that users set.
     bounds: bool,
 }
 
-/// A table for an object, and for each object in it.
+/// Writes a table for an object, and for each object in it.
 fn blocks(path: &str, schema: &JSONSchemaProps, part: &Part, text: &mut String) {
     let Some(properties) = &schema.properties else { return };
     let required = |name: &str| schema.required.iter().flatten().any(|one| one == name);
-    let _ = write!(text, "\n### `{path}`\n\n| field | type | what it is |\n|---|---|---|\n");
+    let _ = write!(text, "\n### `{path}`\n\n| field | type | description |\n|---|---|---|\n");
     let mut fields: Vec<_> = properties.iter().collect();
     fields.sort_by_key(|(name, _)| !required(name));
     for (name, field) in &fields {
@@ -141,7 +141,7 @@ fn blocks(path: &str, schema: &JSONSchemaProps, part: &Part, text: &mut String) 
     }
 }
 
-/// A rule in words. Its field is named where the words do not do it.
+/// Returns a rule as text, with its field if the message does not name it.
 fn rule(rule: &ValidationRule) -> Option<String> {
     let message = rule.message.as_deref()?;
     let field = rule.field_path.as_deref().map(|path| path.trim_start_matches('.'));

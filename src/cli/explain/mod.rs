@@ -1,4 +1,4 @@
-//! `roster explain`.
+//! Implements `roster explain`: explains a person's permissions in one account or all. Called by `cli::run`.
 
 mod overview;
 mod report;
@@ -19,14 +19,15 @@ use super::{
 };
 use crate::model::{Email, Scope};
 
-/// Say why somebody may do what they may
+/// Explain a person's permissions
 ///
-/// For each section the level, and the chain of roles, groups, restrictions and prerequisites behind it; then whatever
-/// withholds all of it, what is wrong with the Membership, and advice. Works for members, the owner, and people who are
-/// invited and have not accepted. Without --account, every account is looked at (of a cluster: in all namespaces, or that of
-/// -n) and each that knows the person has a line; where only one does, all of it is said. With a store at hand, the levels
-/// are those that it gives, with what the objects say where it differs, and accounts that only a store knows are listed.
-/// With --store and neither files nor a cluster, the store alone is asked. Exit code 1 when there is no such person.
+/// Shows the level in each section and the chain of roles, groups, restrictions and prerequisites behind it, then the
+/// reason why access is withheld, faults of the Membership, and advice. Works for members, owners and invited people.
+/// Without --account, the command reads all accounts (of a cluster: in all namespaces, or the one given by -n) and
+/// prints one line for each that has the person; if there is only one, it prints all details. With --store or
+/// --sqlite-dir, it shows the levels in the store and where the objects differ, and also lists accounts that only a
+/// store has. With --store but without files or a cluster, it reads only the store. Exit code: 1 if nobody has this
+/// address.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
                   roster explain hector@west.example -f examples/\n  \
@@ -34,18 +35,18 @@ use crate::model::{Email, Scope};
                   roster explain rob@northline.example --account northline --section account -f examples/\n  \
                   roster explain dana@acme.example --account developer-platform/acme -f examples/ -o json")]
 pub struct Args {
-    /// Whose access is explained
+    /// Address of the person
     email: String,
 
-    /// In this account only
+    /// Explain only this account
     #[arg(long, value_name = "NS/NAME")]
     account: Option<String>,
 
-    /// Only this section
+    /// Explain only this section
     #[arg(long, value_name = "SECTION")]
     section: Option<String>,
 
-    /// How it is printed; name has only the accounts, and wide the groups and the objects as well
+    /// Output format. `name` lists only the accounts, and `wide` adds the groups and the objects
     #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
@@ -87,7 +88,7 @@ async fn in_account(args: Args, account: &str, email: &Email, now: Timestamp) ->
     Ok(super::OK)
 }
 
-/// In every account, and in those that only the store knows.
+/// Explains a person's access in every account, including those that only the store has.
 async fn everywhere(args: Args, email: &Email, now: Timestamp) -> anyhow::Result<u8> {
     let mut input = args.input;
     reach_all(&mut input, &args.lookup);

@@ -1,4 +1,4 @@
-//! One person in every account.
+//! Writes one line for each account of a person. Called by `roster explain` without `--account`.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use crate::{
     model::{Email, KindName},
 };
 
-/// What somebody may do, in every account that names them.
+/// Access of a person in every account, as printed with `-o json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PersonAccess {
@@ -23,7 +23,7 @@ pub struct PersonAccess {
     pub(super) kind: &'static str,
     /// The address, in its canonical form.
     pub(super) user: String,
-    /// How many accounts were looked at.
+    /// Number of accounts that were checked.
     pub(super) looked_at: usize,
     /// The accounts that name them, or whose store holds them.
     pub(super) accounts: Vec<AccessExplanation>,
@@ -43,18 +43,18 @@ impl PersonAccess {
         Self { api_version, kind, user: email.to_string(), looked_at, accounts, in_store_only }
     }
 
-    /// Whether nobody has this address anywhere.
+    /// Returns whether no account has the address.
     pub(super) fn is_empty(&self) -> bool {
         self.accounts.is_empty() && self.in_store_only.is_empty()
     }
 
-    /// The accounts by name.
+    /// Returns the names of the accounts.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let objects = self.accounts.iter().map(|one| one.account.as_str());
         objects.chain(self.in_store_only.iter().map(|one| one.account.as_str()))
     }
 
-    /// As people read it.
+    /// Returns the overview as text.
     pub(super) fn text(&self, wide: bool) -> String {
         let name = self.accounts.iter().find_map(|one| one.display_name.as_deref());
         let who = name.map_or_else(|| self.user.clone(), |name| format!("{} <{}>", tame(name), self.user));
@@ -62,7 +62,7 @@ impl PersonAccess {
         let mut text =
             format!("{} in {accounts} of {}\n\n", paint(BOLD, who), self.looked_at + self.in_store_only.len());
         text += &self.table(wide).text();
-        let hint = "--account NAMESPACE/NAME says why, section by section.";
+        let hint = "--account NAMESPACE/NAME explains each section.";
         if !self.accounts.is_empty() {
             let _ = writeln!(text, "\n{}", paint(DIM, hint));
         }
@@ -93,7 +93,7 @@ impl PersonAccess {
     }
 }
 
-/// Whether there is access now, or why not.
+/// Returns the present access, or why there is none.
 fn access(one: &AccessExplanation) -> String {
     match (one.access, &one.withheld) {
         (Some(true), _) => "now".to_owned(),
@@ -142,7 +142,7 @@ fn note(one: &AccessExplanation) -> String {
     }
     notes.extend(one.expires_at.filter(|_| one.withheld.is_none()).map(|at| format!("expires {}", day(at))));
     if one.sources.iter().any(|source| !source.faults.is_empty()) {
-        notes.push("something is wrong with it".to_owned());
+        notes.push("invalid".to_owned());
     }
     notes.extend(one.difference.clone());
     notes.join("; ")

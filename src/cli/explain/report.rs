@@ -1,4 +1,4 @@
-//! What there is to say of one person in one account.
+//! Builds the explanation of one person in one account. Called by `roster explain`.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -16,7 +16,7 @@ use crate::{
     resolve::{Access, Holder, MemberView},
 };
 
-/// Why somebody may do what they may.
+/// Explanation of a person's access, as printed with `-o json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessExplanation {
@@ -29,31 +29,31 @@ pub struct AccessExplanation {
     /// Name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) display_name: Option<String>,
-    /// Whether it is the account's owner.
+    /// Whether the person is the owner.
     pub(super) owner: bool,
-    /// Whether there is access to anything now, whichever sections are listed; absent where only the store knows.
+    /// Whether the person has any access now; `None` if only the store has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access: Option<bool>,
-    /// Whether the levels are the most there can be, and the store may hold less.
+    /// Whether the levels are a maximum, and the store may have less.
     pub(super) at_most: bool,
-    /// Why there is to be no access at the moment, whatever the sections say of it.
+    /// Reason why access is withheld now, regardless of the sections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) withheld: Option<String>,
-    /// No access before.
+    /// Start of access.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub(super) starts_at: Option<Timestamp>,
-    /// No access from then on.
+    /// End of access.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub(super) expires_at: Option<Timestamp>,
-    /// Why only the store knows all of it, or which store was asked.
+    /// Reason why only the store has the levels, or the store that was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) store: Option<String>,
-    /// What the objects say, where the store gives something else, and why.
+    /// Access by the objects, if the store differs, and why it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) difference: Option<String>,
-    /// What access comes from: each Membership, the ownership, each Invitation that is not accepted.
+    /// Sources of access: each Membership, the ownership, each Invitation that is not accepted.
     pub(super) sources: Vec<AccessSource>,
     /// The sections, in the catalog's order.
     pub(super) sections: Vec<SectionAccess>,
@@ -81,7 +81,7 @@ pub struct AccessSource {
     /// Restrictions lifted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) lifted: Vec<String>,
-    /// What is wrong with it, as `Reason: message`.
+    /// Faults, as `Reason: message`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) faults: Vec<String>,
     /// Advice.
@@ -89,25 +89,25 @@ pub struct AccessSource {
     pub(super) advice: Vec<String>,
 }
 
-/// One section.
+/// Access to one section.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SectionAccess {
     /// Name.
     pub(super) section: String,
-    /// The level now; absent where only the store knows it.
+    /// Present level; `None` if only the store has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) level: Option<String>,
-    /// Whether that is more than no access.
+    /// Whether the level is more than no access.
     pub(super) access: bool,
-    /// What it would be, were it not withheld or an invitation accepted; absent where that is the level now.
+    /// Level if access were not withheld, or the invitation were accepted; `None` if that is the present level.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) granted: Option<String>,
     /// The chain behind it, by source; the lowest result counts.
     pub(super) chains: Vec<Chain>,
 }
 
-/// What one source comes to in one section.
+/// Result of one source in one section.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Chain {
@@ -115,14 +115,14 @@ pub struct Chain {
     pub(super) source: String,
     /// The level it comes to.
     pub(super) level: String,
-    /// What raised and lowered it, in order; empty where nothing granted anything.
+    /// Steps that raised and lowered the level, in order; empty if nothing granted it.
     pub(super) steps: Vec<ChainStep>,
-    /// Why nothing granted anything, where somebody saw to that.
+    /// Reason why nothing granted it, if a Role removes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
 }
 
-/// What happened to a level.
+/// Kind of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum StepKind {
     /// A role or group raised it.
@@ -135,19 +135,19 @@ pub enum StepKind {
     Reduced,
 }
 
-/// One step.
+/// Step of a chain.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChainStep {
-    /// What happened.
+    /// Kind of the step.
     pub(super) step: StepKind,
     /// The level after it.
     pub(super) level: String,
-    /// What did it: a role, a group, a restriction, a prerequisite.
+    /// Cause of the step: a role, a group, a restriction, a prerequisite.
     pub(super) by: String,
 }
 
-/// Everything there is to say; nothing where there is no such person.
+/// Returns the explanation; `None` if the account does not have the person.
 pub(super) fn report(
     subject: &Subject<'_>,
     email: &Email,
@@ -167,12 +167,12 @@ pub(super) fn report(
     let by_store = person.filter(|person| subject.is_by_store(person, now)).and(subject.stored.as_ref());
     let only_store = by_store.is_some() && person.is_some_and(|person| person.known != Known::All);
     let store = match (&held, by_store) {
-        (_, Some(stored)) => Some(format!("as {} holds it", stored.place)),
+        (_, Some(stored)) => Some(format!("as in {}", stored.place)),
         (Held::Exactly(_), None) => None,
-        (Held::AtMost(_), None) => Some("at most this; the store may hold less, and what it holds stays".to_owned()),
+        (Held::AtMost(_), None) => Some("at most this; the store may hold less and keeps what it holds".to_owned()),
         (Held::Unknown, None) => {
             let why = subject.frozen().unwrap_or_default();
-            Some(format!("only the store knows, since what it holds stays: {why}"))
+            Some(format!("only the store has this information and keeps what it holds: {why}"))
         }
     };
     let sections =
@@ -301,15 +301,15 @@ fn chain(subject: &Subject<'_>, source: &str, explanation: &Explanation) -> Opti
     Some(Chain { source: source.to_owned(), level: explanation.level.to_string(), steps, note })
 }
 
-/// Which Role took a section from the predefined role of a membership.
+/// Returns the note on a Role that removes a section from the predefined role of a membership.
 fn taken(subject: &Subject<'_>, membership: &str, section: usize) -> Option<String> {
     let facts = subject.objects.members.get(membership)?;
     let role = subject.resolved.definitions.role_of(facts).filter(|role| role.kind == RoleRefKind::PredefinedRole)?;
     let (object, default) = changed(subject, &role.name, section)?;
-    Some(format!("nothing: Role {object} takes it from role {} (default {default})", role.name))
+    Some(format!("nothing: Role {object} removes it from role {} (default {default})", role.name))
 }
 
-/// The Role object that changes a predefined role in a section, and the catalog's level.
+/// Returns the Role that changes a predefined role in a section, and the catalog's level.
 fn changed<'a>(subject: &'a Subject<'_>, role: &str, section: usize) -> Option<(&'a Name, &'a str)> {
     let section = subject.catalog.as_ref()?.section_name(section);
     let mut roles = subject.resolved.definitions.roles.iter();
@@ -319,7 +319,7 @@ fn changed<'a>(subject: &'a Subject<'_>, role: &str, section: usize) -> Option<(
     })
 }
 
-/// Which role or group it is, and where it has the level from.
+/// Returns the role or group, and where it has the level from.
 fn grantor(subject: &Subject<'_>, by: &Grantor, section: usize, level: &str) -> String {
     let definitions = &subject.resolved.definitions;
     let Some(catalog) = &subject.catalog else { return by.to_string() };

@@ -1,4 +1,4 @@
-//! An explanation as people read it.
+//! Writes an explanation as text. Called by `roster explain`.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use crate::cli::ask::day;
 use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, paint, tame, wrap};
 use crate::{api::RoleRefKind, model::KindName};
 
-/// The whole text.
+/// Returns the whole text.
 pub(super) fn text(report: &AccessExplanation) -> String {
     let name = report.display_name.as_ref().map_or_else(String::new, |name| format!("{} <", tame(name)));
     let end = if name.is_empty() { "" } else { ">" };
@@ -16,7 +16,7 @@ pub(super) fn text(report: &AccessExplanation) -> String {
         text += &head(source);
     }
     if report.sources.iter().filter(|source| source.kind == KindName::Membership).count() > 1 {
-        text += &line("", "The lower level of both counts, in each section.");
+        text += &line("", "The lower level counts in each section.");
     }
     text += &access(report);
     text += "\n";
@@ -58,14 +58,16 @@ fn head(source: &AccessSource) -> String {
     text
 }
 
-/// Whether all that is explained below holds now.
+/// Returns whether the explained access is effective now.
 fn access(report: &AccessExplanation) -> String {
     let invited = report.sources.iter().all(|source| source.kind == KindName::Invitation);
     let mut text = match &report.withheld {
         Some(why) if report.access == Some(true) => {
             line("Access", &paint(BAD, format!("now, in the store, although {why}")))
         }
-        None if report.sources.is_empty() => line("Access", &paint(WARN, "in the store only: no object names them")),
+        None if report.sources.is_empty() => {
+            line("Access", &paint(WARN, "in the store only: no object declares this user"))
+        }
         Some(why) => line("Access", &paint(BAD, format!("none now: {why}"))),
         None if invited => line("Access", &paint(BAD, "none until the invitation is accepted")),
         None => match report.access {
@@ -90,7 +92,7 @@ fn access(report: &AccessExplanation) -> String {
 
 fn sections(report: &AccessExplanation) -> String {
     if report.sections.is_empty() {
-        return "Its sections are known to its store only.\n".to_owned();
+        return "Only its store has its sections.\n".to_owned();
     }
     let would = report.sections.iter().any(|section| section.granted.is_some());
     let level = if report.at_most { "at most" } else { "level" };

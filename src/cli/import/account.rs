@@ -1,4 +1,4 @@
-//! One account: the Account itself, its roles, groups and members.
+//! Writes the manifests of one account: the Account, roles, groups and members. Called by `roster import`.
 
 use std::collections::BTreeSet;
 
@@ -60,7 +60,7 @@ fn account(one: &Taken, content: &AccountContent, all: &[Taken]) -> (Value, Opti
     if let Some(parent) = &content.parent {
         spec["parentRef"] = json!({"name": parent.name, "namespace": parent.namespace});
         if !all.iter().any(|other| other.key == *parent) {
-            comment = Some(format!("The store has no account {parent}: without it this one grants nothing new."));
+            comment = Some(format!("The store has no account {parent}: without it this account grants nothing new."));
         }
     }
     let children: Vec<(&AccountKey, &Taken, &Name)> = all
@@ -96,12 +96,12 @@ fn contents(one: &Taken) -> impl Iterator<Item = &MemberContent> {
     one.observed.members.values().filter_map(|seen: &Existing<MemberContent>| seen.content.as_ref())
 }
 
-/// Whether somebody's access in the account has ended so.
+/// Returns whether a member's access is revoked for this reason.
 fn has(one: &Taken, end: RevocationReason) -> bool {
     contents(one).any(|content| content.ended == Some(end))
 }
 
-/// Whether somebody's access shows that the account is approved.
+/// Returns whether a member's access shows that the account is approved.
 fn is_approved(one: &Taken) -> bool {
     contents(one)
         .any(|content| !matches!(content.ended, Some(RevocationReason::NotApproved | RevocationReason::Blocked)))

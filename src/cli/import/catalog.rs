@@ -1,4 +1,5 @@
-//! Catalogs, as far as a store shows them: sections, and what the predefined roles mean in the accounts that use them.
+//! Reconstructs catalogs from a store: sections, and predefined roles as most accounts have them. Called by `roster
+//! import`.
 
 use std::collections::BTreeMap;
 
@@ -17,24 +18,24 @@ const LIKE_OWNER: &str = "imported-like-owner";
 /// Catalogs by name.
 pub(super) struct Catalogs(BTreeMap<Name, Found>);
 
-/// One catalog.
+/// Reconstructed catalog.
 pub(super) struct Found {
-    /// Its sections.
+    /// Sections.
     pub(super) layout: Layout,
-    /// Its roles, as most accounts have them.
+    /// Roles, as most accounts have them.
     pub(super) roles: BTreeMap<Name, RoleContent>,
     /// The role of owners.
     pub(super) owner_role: Option<Name>,
     /// Roles that some account means otherwise.
     overridden: Vec<Name>,
-    /// What restrictions cap, by their names.
+    /// Caps of restrictions, by name.
     restrictions: BTreeMap<String, Map<String, Value>>,
-    /// Whether somebody is equal to the owner.
+    /// Whether a member is equal to the owner.
     like_owner: bool,
 }
 
 impl Catalogs {
-    /// The catalogs that these accounts name.
+    /// Returns the catalogs of these accounts.
     pub(super) fn of(taken: &[Taken], notes: &mut Vec<String>) -> Self {
         let mut found: BTreeMap<Name, Found> = BTreeMap::new();
         let mut meanings: BTreeMap<(Name, Name), Vec<&RoleContent>> = BTreeMap::new();
@@ -77,11 +78,10 @@ impl Catalogs {
     pub(super) fn add(&self, out: &mut Manifests, notes: &mut Vec<String>) {
         for (name, catalog) in &self.0 {
             if !super::is_name(name) {
-                notes.push(format!("catalog {name:?}: no object can have this name; left out"));
+                notes.push(format!("catalog {name:?}: no object can have this name; omitted"));
                 continue;
             }
-            let comment =
-                "Sections and roles as the store shows them: it keeps no titles of sections and no prerequisites.";
+            let comment = "Sections and roles as in the store, which has no section titles and no prerequisites.";
             let value = object("PermissionCatalog", &json!({"name": name}), &catalog.spec());
             out.add(format!("catalogs/{name}.yaml"), Some(comment.to_owned()), value);
         }
@@ -105,7 +105,7 @@ impl Found {
         }
     }
 
-    /// The restriction that keeps no more than `ranks` in sections in which `granted` is more.
+    /// Returns the restriction that limits `granted` to `ranks`.
     pub(super) fn capped(&mut self, ranks: &Ranks, granted: &Ranks) -> String {
         let ladders = self.layout.ladders().iter().zip(std::iter::zip(ranks.as_slice(), granted.as_slice()));
         let caps: Map<String, Value> = ladders
@@ -123,7 +123,7 @@ impl Found {
         name
     }
 
-    /// The restriction whose lifting makes somebody equal to the owner.
+    /// Returns the restriction whose lift makes a member equal to the owner.
     pub(super) fn like_owner(&mut self) -> &'static str {
         self.like_owner = true;
         LIKE_OWNER
@@ -176,7 +176,7 @@ impl Found {
         role
     }
 
-    /// What an account's own meaning of a role changes in the catalog's.
+    /// Returns the changes of an account's role against the catalog's.
     pub(super) fn overrides(&self, name: &RoleName, content: &RoleContent) -> Option<Map<String, Value>> {
         let default = self.roles.get(&name.name).filter(|_| name.kind == RoleRefKind::PredefinedRole)?;
         let ranks = std::iter::zip(default.ranks.as_slice(), content.ranks.as_slice());
@@ -189,13 +189,13 @@ impl Found {
     }
 }
 
-/// What a restriction takes, for people.
+/// Returns the title of a restriction.
 fn title(caps: &Map<String, Value>) -> String {
     let caps: Vec<String> =
         caps.iter().map(|(section, level)| format!("{section} {}", level.as_str().unwrap_or_default())).collect();
     let title = format!("At most {}", caps.join(", "));
     // As long as a title may be, in characters of any kind.
-    if title.chars().count() > 120 { format!("At most so much in {} sections", caps.len()) } else { title }
+    if title.chars().count() > 120 { format!("At most these levels in {} sections", caps.len()) } else { title }
 }
 
 /// Levels above the first, by section.

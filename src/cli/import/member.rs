@@ -1,4 +1,5 @@
-//! Members: what role and groups do not say of somebody's access, a restriction or a group of their own does.
+//! Writes the Memberships of an account, with a restriction or a separate group where role and groups do not give the
+//! stored access. Called by `import::account`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +32,7 @@ impl Names {
         Self(names)
     }
 
-    /// The account and the part of the address before `@`; where several would be called so, with more to tell them apart.
+    /// Returns a name from the account and the part of the address before `@`, made unique if needed.
     fn name(&self, key: &AccountKey, email: &Email) -> String {
         let name = plain(key, email);
         match self.0.get(&(key.namespace.clone(), name.clone())) {
@@ -64,14 +65,14 @@ pub(super) fn add(
     let key = &one.key;
     for (email, seen) in &one.observed.members {
         let Some(content) = &seen.content else {
-            notes.push(format!("account {key}: of member {email} only the mark is left; left out"));
+            notes.push(format!("account {key}: member {email} has only a mark left; omitted"));
             continue;
         };
         if account.owner.as_ref() == Some(email) && catalog.owner_role.is_some() {
             continue;
         }
         if Email::parse(email.as_str()).as_ref() != Ok(email) {
-            notes.push(format!("account {key}: member {email:?} has no proper address; left out"));
+            notes.push(format!("account {key}: member {email:?} does not have a valid address; omitted"));
             continue;
         }
         let name = names.name(key, email);
@@ -81,7 +82,7 @@ pub(super) fn add(
                 "accountRef": {"name": key.name},
                 "permissions": permissions(&catalog.layout, &ranks),
             });
-            let comment = format!("What {email} may do beyond role and groups; the store does not say why.");
+            let comment = format!("Access of {email} beyond role and groups; the store does not have the reason.");
             let object = object("UserGroup", &metadata(key, &group), &spec);
             out.add(format!("{folder}/groups.yaml"), Some(comment), object);
         }
@@ -146,8 +147,10 @@ fn membership(one: &Taken, email: &Email, content: &MemberContent, catalog: &mut
                 spec["restrictions"] = json!({"apply": [catalog.capped(&has, &granted)]});
             }
             comment = Some(match (less, group.is_some()) {
-                (true, false) => "Less than role and groups grant: by a restriction or a prerequisite.".to_owned(),
-                (_, true) => "Not what role and groups grant: made so by a group of its own.".to_owned(),
+                (true, false) => {
+                    "Less than role and groups grant, because of a restriction or a prerequisite.".to_owned()
+                }
+                (_, true) => "Differs from what role and groups grant; a separate group grants it.".to_owned(),
                 (false, false) => String::new(),
             });
         }
@@ -159,7 +162,7 @@ fn membership(one: &Taken, email: &Email, content: &MemberContent, catalog: &mut
     Written { spec, comment, group }
 }
 
-/// What role and groups grant, as the store has them.
+/// Returns the permissions that role and groups grant, by the store.
 fn granted(observed: &Observed, content: &MemberContent) -> Ranks {
     let mut granted = Ranks::none(observed.layout.len());
     let role = content.role.as_ref().and_then(|role| observed.roles.get(role)?.content.as_ref());

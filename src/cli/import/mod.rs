@@ -1,4 +1,5 @@
-//! `roster import`.
+//! Implements `roster import`: writes the content of a store as manifests, and verifies them by a plan. Called by
+//! `cli::run`.
 
 mod account;
 mod catalog;
@@ -36,11 +37,12 @@ use crate::{
     store::{NoSecrets, StoreLocation},
 };
 
-/// Write what an identity store holds as manifests that change nothing when they are planned against it
+/// Write the content of an identity store as manifests
 ///
-/// Accounts, catalogs, roles, groups and members; never a secret. What a store does not keep is not in the manifests:
-/// titles of sections, prerequisites and restrictions by their names. Where somebody's access is not just what role and
-/// groups grant, a restriction or a group makes it so, and a comment says it. Nothing in the store is changed.
+/// Writes accounts, catalogs, roles, groups and members, and never a secret. A plan of the manifests against the same
+/// store has no changes. A store does not keep titles of sections, prerequisites and names of restrictions, so the
+/// manifests lack them. If a member's access differs from what the role and the groups grant, the manifests have a
+/// restriction or a separate group for it, with a comment. The store is not changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -48,28 +50,28 @@ Examples:
   roster import --store roster.db --account secondary-users/tidewater --output tidewater/
   roster plan -f portal/ --store roster.db          # no changes
 
-Exit codes: 0 done, and it plans to no change; 1 done, and something is told that cannot be said just so; 2 not done.")]
+Exit codes: 0 success, and a plan has no changes; 1 success, but something could not be represented; 2 error.")]
 pub struct Args {
-    /// The store: an SQLite file, `postgres://USER@HOST/DATABASE` with `#SCHEMA` where it is not `roster` and the password in
-    /// it or in PGPASSWORD or PGPASSFILE, or `keycloak+https://CLIENT@HOST/realms/REALM` with the client's secret in
-    /// `ROSTER_KEYCLOAK_CLIENT_SECRET`
+    /// The store: an SQLite file, `postgres://USER@HOST/DATABASE` (add `#SCHEMA` if the schema is not `roster`; the
+    /// password is in the URL, PGPASSWORD or PGPASSFILE), or `keycloak+https://CLIENT@HOST/realms/REALM` (the client's
+    /// secret is in `ROSTER_KEYCLOAK_CLIENT_SECRET`)
     #[arg(long, value_name = "FILE|URL")]
     store: PathBuf,
 
-    /// This account only, with its parent and whatever it needs
+    /// Import only this account, its parent and the objects that it needs
     #[arg(long, value_name = "NS/NAME")]
     account: Option<String>,
 
-    /// Where to write; the folder is made, or must be empty
+    /// Folder to write into; it must be empty and is created if it does not exist
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 
-    /// Write also into a folder that is not empty; files of the same names are replaced
+    /// Write into a folder that is not empty, and replace files of the same names
     #[arg(long)]
     force: bool,
 }
 
-/// Objects that one note names.
+/// Maximum number of objects named in one note.
 const NAMED: usize = 10;
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
@@ -86,7 +88,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     }
     if let Some(postgres) = place.spec().postgres {
         let SecretKeyRef { name, key } = postgres.connection_secret_ref;
-        eprintln!("The connection string is not written: the Secret {name} must hold it, as {key}.");
+        eprintln!("The connection string is not written: put it into the Secret {name}, key {key}.");
     }
     let members: usize = taken.iter().map(|one| one.observed.members.len()).sum();
     output::print(&format!(
@@ -102,7 +104,11 @@ fn check_folder(folder: &Path, force: bool) -> anyhow::Result<()> {
     match fs::read_dir(folder) {
         Ok(mut entries) => {
             let is_empty = entries.next().is_none();
-            ensure!(is_empty || force, "{}: the folder is not empty; choose another, or say --force", folder.display());
+            ensure!(
+                is_empty || force,
+                "{}: the folder is not empty; choose another, or pass `--force`",
+                folder.display()
+            );
             Ok(())
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -110,7 +116,7 @@ fn check_folder(folder: &Path, force: bool) -> anyhow::Result<()> {
     }
 }
 
-/// What the store holds of the accounts asked for.
+/// Returns the content of the requested accounts.
 async fn take(
     place: &StoreLocation,
     asked: Option<&str>,
@@ -132,12 +138,12 @@ async fn take(
     let mut taken = Vec::new();
     while let Some(key) = wanted.pop_first() {
         if !is_name(&key.namespace) || !is_name(&key.name) {
-            notes.push(format!("account {key:?}: no object can have this name; left out"));
+            notes.push(format!("account {key:?}: no object can have this name; omitted"));
             continue;
         }
         let observed = target::observe(Some(&store), &key, now).await?;
         let Some(content) = observed.account.as_ref().and_then(|seen| seen.content.as_ref()) else {
-            notes.push(format!("account {key}: only its mark is left in the store; left out"));
+            notes.push(format!("account {key}: only its mark is left in the store; omitted"));
             continue;
         };
         if let Some(parent) = &content.parent
@@ -165,7 +171,7 @@ fn manifests(taken: &[Taken], place: &StoreLocation, notes: &mut Vec<String>) ->
     out
 }
 
-/// The store itself, and whom it blocks.
+/// Returns the IdentityStore with its blocked addresses.
 fn store_of(taken: &[Taken], place: &StoreLocation) -> Value {
     let members = taken.iter().flat_map(|one| &one.observed.members);
     let blocked =
@@ -185,7 +191,7 @@ fn store_of(taken: &[Taken], place: &StoreLocation) -> Value {
     object("IdentityStore", &json!({"name": "default"}), &spec)
 }
 
-/// What the manifests would change in the store all the same: asked of the engine, not assumed.
+/// Returns the differences between manifests and store, as a plan finds them.
 async fn differences(args: &Args, now: Timestamp) -> anyhow::Result<Vec<String>> {
     let input = Input { files: vec![args.output.clone()], ..Input::default() };
     let target = Target { store: Some(args.store.clone()), ..Target::default() };
@@ -209,7 +215,7 @@ async fn differences(args: &Args, now: Timestamp) -> anyhow::Result<Vec<String>>
             shown.push(format!("and {} more", objects.len() - NAMED));
         }
         let shown = shown.join(", ");
-        notes.push(format!("account {}: not just as the store has it: {shown}", account.account));
+        notes.push(format!("account {}: differs from the store: {shown}", account.account));
     }
     Ok(notes)
 }

@@ -8,23 +8,23 @@ use crate::{
     plan::Observed,
 };
 
-/// One account of the store.
+/// Account in the store.
 pub(super) struct Taken {
     pub(super) key: AccountKey,
     pub(super) observed: Observed,
 }
 
-/// An object of ours.
+/// Returns an object of one of Roster's kinds.
 pub(super) fn object(kind: &str, metadata: &Value, spec: &Value) -> Value {
     json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind, "metadata": metadata, "spec": spec})
 }
 
-/// Name and namespace of an object of an account.
+/// Returns name and namespace of an account's object.
 pub(super) fn metadata(key: &AccountKey, name: &str) -> Value {
     json!({"name": name, "namespace": key.namespace})
 }
 
-/// Whether an object can have this name; what somebody wrote into a store must not lead out of the folder either.
+/// Returns whether an object can have this name; a stored name must not lead out of the folder.
 pub(super) fn is_name(text: &str) -> bool {
     let inner = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-' || letter == b'.';
     let ends =

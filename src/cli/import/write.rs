@@ -1,4 +1,4 @@
-//! Manifests as files: the same every time, and in an order that people write them in.
+//! Writes manifests as files, in a stable order. Called by `roster import`.
 
 use std::{
     collections::BTreeMap,
@@ -38,13 +38,13 @@ const FIRST: &[&str] = &[
     "caps",
 ];
 
-/// One object, and what is to be said of it.
+/// Object with the comment above it.
 struct Manifest {
     comment: Option<String>,
     value: Value,
 }
 
-/// All files, by their paths below the folder.
+/// Files by path below the folder.
 #[derive(Default)]
 pub(super) struct Manifests(BTreeMap<PathBuf, Vec<Manifest>>);
 
@@ -54,7 +54,7 @@ impl Manifests {
         self.0.entry(path.into()).or_default().push(Manifest { comment, value });
     }
 
-    /// Whether there is such a file.
+    /// Returns whether a file exists.
     pub(super) fn has(&self, path: &str) -> bool {
         self.0.contains_key(Path::new(path))
     }
@@ -64,7 +64,7 @@ impl Manifests {
         for (path, objects) in &self.0 {
             let path = folder.join(path);
             let folder = path.parent().unwrap_or(&path);
-            fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+            fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
             let text = text(objects).with_context(|| format!("cannot write {}", path.display()))?;
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }
@@ -86,8 +86,8 @@ fn text(objects: &[Manifest]) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// As YAML that also readers of YAML 1.1 (kubectl is one) understand so: words they take for booleans, and what they take
-/// for numbers, are quoted. The writer of YAML 1.2 does not, so a marker stands for the quotes until it is done.
+/// Returns YAML that readers of YAML 1.1, such as kubectl, understand alike: ambiguous words and numbers are quoted.
+/// The YAML 1.2 writer does not quote them, so a marker stands for the quotes until the end.
 fn yaml(value: &Value) -> anyhow::Result<String> {
     let plain = value.to_string();
     let mut marker = "QUOTED".to_owned();
@@ -98,7 +98,7 @@ fn yaml(value: &Value) -> anyhow::Result<String> {
     Ok(text.replace(&format!("{marker}."), "'").replace(&format!(".{marker}"), "'"))
 }
 
-/// Whether a reader of YAML 1.1 takes it for something else than text.
+/// Returns whether YAML 1.1 reads the text as something other than text.
 pub(in crate::cli) fn is_ambiguous(text: &str) -> bool {
     const WORDS: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~"];
     let of_a_number = |letter: char| letter.is_ascii_hexdigit() || "xXoO_.:+-TZ".contains(letter);
@@ -107,7 +107,7 @@ pub(in crate::cli) fn is_ambiguous(text: &str) -> bool {
             && text.chars().all(of_a_number))
 }
 
-/// The same with its fields in order, and `marker` around what is to be quoted.
+/// Returns the value with its fields in order, and `marker` around texts to be quoted.
 fn ordered(value: &Value, marker: &str) -> Yaml {
     match value {
         Value::Object(fields) => {

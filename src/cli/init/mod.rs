@@ -1,4 +1,4 @@
-//! `roster init`.
+//! Implements `roster init`: writes example files for a new portal. Called by `cli::run`.
 
 mod portal;
 
@@ -20,18 +20,18 @@ use crate::{
     model::Email,
 };
 
-/// Write a portal to start from: files that are valid, and that explain themselves
+/// Write example files for a new portal
 ///
-/// One catalog, store and account, a role, a group and two people. Comments in the files say what each part is for and what
-/// else there is. Nothing else is needed: no cluster and no store. Files that are there already are never replaced.
+/// The files contain one catalog, store and account, a role, a group and two people. Comments explain each part and its
+/// alternatives. No cluster and no store are needed. Existing files are never replaced.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  roster init\n  roster init shop --name shop --owner olivia@shop.example")]
 pub struct Args {
-    /// Folder to write into; it is made if it is not there
+    /// Folder to write into; it is created if it does not exist
     #[arg(value_name = "DIR", default_value = "access")]
     folder: PathBuf,
 
-    /// Name of the account, the first customer, and of the portal's catalog
+    /// Name of the account and of the portal's catalog
     #[arg(long, value_name = "NAME", default_value = "acme", value_parser = label)]
     name: String,
 
@@ -44,7 +44,7 @@ pub struct Args {
     owner: Option<Email>,
 }
 
-/// The name of an object, a namespace and a host at once.
+/// Parses a DNS label, which is used as the name of objects, a namespace and a host.
 fn label(text: &str) -> Result<String, String> {
     let is_inner = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
     let is_label = (1..=63).contains(&text.len()) && text.bytes().all(is_inner);
@@ -55,7 +55,7 @@ fn label(text: &str) -> Result<String, String> {
     }
 }
 
-/// An address that the API server takes, too.
+/// Parses an address that the API server accepts.
 fn owner(text: &str) -> Result<Email, String> {
     let email = people::email(text)?;
     let account = json!({
@@ -77,10 +77,10 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     let files = portal.files();
     for file in &files {
         let path = args.folder.join(file.name);
-        ensure!(fs::symlink_metadata(&path).is_err(), "{}: is there already; choose another folder", path.display());
+        ensure!(fs::symlink_metadata(&path).is_err(), "{}: exists already; choose another folder", path.display());
     }
     let folder = &args.folder;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
     for file in &files {
         let path = folder.join(file.name);
         // Whoever made the file meanwhile keeps it.
@@ -91,7 +91,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     Ok(OK)
 }
 
-/// What was written, and what to do with it.
+/// Returns the text about the written files and the next commands.
 fn told(portal: &Portal<'_>, folder: &Path, files: &[portal::File]) -> String {
     let mut text = format!("Wrote a portal with the account {}/{}:\n\n", portal.namespace, portal.name);
     let wide = files.iter().map(|file| file.name.len()).max().unwrap_or_default();
@@ -102,10 +102,10 @@ fn told(portal: &Portal<'_>, folder: &Path, files: &[portal::File]) -> String {
     }
     let folder = quoted(folder);
     let steps = [
-        (format!("roster validate -f {folder}"), "is it right?"),
+        (format!("roster validate -f {folder}"), "are the files valid?"),
         (format!("roster matrix -f {folder} --account {} --rows people", portal.name), "who may do what?"),
         (format!("roster plan -f {folder} --store try.db"), "who would gain and lose what?"),
-        (format!("roster apply -f {folder} --store try.db"), "do it"),
+        (format!("roster apply -f {folder} --store try.db"), "write the store"),
     ];
     let wide = steps.iter().map(|(command, _)| command.chars().count()).max().unwrap_or_default();
     text += "\nNow, without any cluster:\n\n";
@@ -114,13 +114,13 @@ fn told(portal: &Portal<'_>, folder: &Path, files: &[portal::File]) -> String {
     }
     let _ = write!(
         text,
-        "\nThen replace the sections in catalog.yaml by those of your portal, and the people in people.yaml by yours.\n\
-         On a cluster where Roster is installed, the same files do it: kubectl apply -f {folder}\n"
+        "\nThen replace the sections in catalog.yaml by those of your portal, and the people in people.yaml by \
+         yours.\nOn a cluster with Roster, apply the same files: kubectl apply -f {folder}\n"
     );
     text
 }
 
-/// A path as a shell takes it.
+/// Quotes a path for a shell if needed.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+@%".contains(letter);

@@ -1,12 +1,12 @@
-//! The files of a portal to start from: what stands in `portal/`, with names filled in.
+//! Fills the templates in `portal/` with names. Called by `roster init`.
 
 use crate::cli::import::is_ambiguous;
 
 /// Names in the files.
 pub(super) struct Portal<'a> {
-    /// Of the account and the catalog; a DNS label.
+    /// Name of the account and the catalog; a DNS label.
     pub name: &'a str,
-    /// Of the account and its people; a DNS label.
+    /// Namespace of the account and its people; a DNS label.
     pub namespace: &'a str,
     /// The owner's address.
     pub owner: String,
@@ -15,7 +15,7 @@ pub(super) struct Portal<'a> {
 /// A file to write.
 pub(super) struct File {
     pub name: &'static str,
-    /// For whoever has not opened it yet.
+    /// Description of the file.
     pub about: &'static str,
     pub text: String,
 }
@@ -32,7 +32,7 @@ const FILES: [(&str, &str, &str); 7] = [
 ];
 
 impl Portal<'_> {
-    /// All files.
+    /// Returns all files.
     pub(super) fn files(&self) -> Vec<File> {
         let [dana, sam] = self.people();
         let values = [
@@ -47,7 +47,7 @@ impl Portal<'_> {
         FILES.iter().map(|(name, about, text)| File { name, about, text: fill(text) }).collect()
     }
 
-    /// The name as people write it.
+    /// Returns the name as a title.
     fn title(&self) -> String {
         let mut letters = self.name.replace('-', " ");
         if let Some(first) = letters.get_mut(..1) {
@@ -56,8 +56,8 @@ impl Portal<'_> {
         letters
     }
 
-    /// Addresses of the two people. They are invented, so they never lie in a domain that somebody has; and neither is the
-    /// owner, for whom a Membership would grant nothing.
+    /// Returns two invented addresses in the reserved domain `.example`. Neither is the owner's: a Membership of the owner
+    /// grants nothing.
     fn people(&self) -> [String; 2] {
         let at = |domain: &str| ["dana", "sam"].map(|who| format!("{who}@{domain}"));
         let usual = at(&format!("{}.example", self.name));
@@ -65,7 +65,7 @@ impl Portal<'_> {
     }
 }
 
-/// Text as YAML, also inside of `{}`.
+/// Quotes a text for YAML, also inside of `{}`.
 fn in_yaml(text: &str) -> String {
     let is_plain = text.starts_with(|first: char| first.is_ascii_alphanumeric())
         && text.chars().all(|letter| letter.is_ascii_alphanumeric() || " ._-@+".contains(letter))
@@ -87,7 +87,7 @@ mod tests {
         Portal { name, namespace: name, owner: owner.to_owned() }
     }
 
-    /// Each object, as the API server would get it.
+    /// Returns each object as the API server would receive it.
     fn objects(portal: &Portal<'_>) -> Vec<Value> {
         let read = |file: File| {
             serde_yaml_ng::Deserializer::from_str(&file.text)
@@ -111,7 +111,7 @@ mod tests {
                     } else {
                         schema::check(object)
                     };
-                    // That they are quoted, tests/cli sees.
+                    // `tests/cli` checks the quoting.
                     problems.retain(|problem| !problem.if_plain);
                     assert_eq!(problems, [], "{name} {owner}: {object:#}");
                 }

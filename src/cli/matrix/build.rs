@@ -1,4 +1,4 @@
-//! From what resolving comes to, to cells.
+//! Builds the matrix of a catalog or an account. Called by `roster matrix`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::{
     state::CatalogFacts,
 };
 
-/// What a catalog says by default.
+/// Returns the matrix of a catalog's defaults.
 pub(super) fn of_catalog(facts: &CatalogFacts, catalog: &Catalog) -> AccessMatrix {
     let mut rows: Vec<MatrixRow> = catalog
         .roles
@@ -37,7 +37,7 @@ pub(super) fn of_catalog(facts: &CatalogFacts, catalog: &Catalog) -> AccessMatri
     finish(None, None, &facts.name, Rows::Roles, Some(catalog), &catalog.layout, rows, Vec::new(), notes)
 }
 
-/// What is in force in an account.
+/// Returns the matrix of an account's effective levels.
 ///
 /// # Errors
 /// When the account does not resolve as a whole, so that roles and groups mean nothing, or nothing is known of its sections.
@@ -53,14 +53,14 @@ pub(super) fn of_account(subject: &Subject<'_>, rows: Rows, now: Timestamp) -> a
         (Rows::People, _) => {
             anyhow::ensure!(
                 !subject.layout.is_empty(),
-                "account {} does not resolve, so only its store knows its sections: {}",
+                "account {} does not resolve, and only its store has its sections: {}",
                 subject.key,
                 frozen()
             );
-            let notes = whole.is_none().then(|| format!("The account keeps what its store holds: {}", frozen()));
+            let notes = whole.is_none().then(|| format!("The account keeps the content of its store: {}", frozen()));
             (people(subject, now), Vec::new(), notes.into_iter().collect())
         }
-        (_, None) => anyhow::bail!("account {} does not resolve as a whole: {}", subject.key, frozen()),
+        (_, None) => anyhow::bail!("account {} does not resolve: {}", subject.key, frozen()),
         (Rows::Roles, Some(whole)) => {
             let (rows, notes) = roles(definitions, whole);
             (rows, changes(definitions), notes)
@@ -143,7 +143,7 @@ fn role_cells(catalog: &Catalog, ranks: &Ranks, not_applicable: &BTreeSet<usize>
     cells
 }
 
-/// What roles or groups need that they do not bring themselves.
+/// Returns notes on prerequisites that roles or groups do not meet themselves.
 fn unmet_notes<'a>(catalog: &Catalog, all: impl Iterator<Item = (&'a str, &'a Ranks)>) -> Vec<String> {
     let mut notes = Vec::new();
     for (name, ranks) in all {
@@ -164,7 +164,7 @@ fn unmet_notes<'a>(catalog: &Catalog, all: impl Iterator<Item = (&'a str, &'a Ra
         }
         let line = |(needs, cells): (String, Vec<String>)| {
             let verb = if cells.len() == 1 { "needs" } else { "need" };
-            format!("↓ {name}: {} {verb} {needs} from elsewhere.", cells.join(", "))
+            format!("↓ {name}: {} {verb} {needs} from another role or group.", cells.join(", "))
         };
         notes.extend(by_needs.into_iter().map(line));
     }
@@ -198,11 +198,11 @@ fn roles(definitions: &Definitions, whole: &EffectiveCatalog) -> (Vec<MatrixRow>
     }
     let mut notes = unmet_notes(catalog, shown.into_iter());
     if rows.is_empty() {
-        notes.push("There are no roles here; --rows groups has what groups grant.".to_owned());
+        notes.push("There are no roles here; pass --rows groups for the groups.".to_owned());
     }
     if !absent.is_empty() {
         let names = absent.join(", ");
-        notes.push(format!("Roles that this account's members cannot have are left out: {names}."));
+        notes.push(format!("Roles that members of this account cannot have are omitted: {names}."));
     }
     (rows, notes)
 }

@@ -1,4 +1,5 @@
-//! The matrix itself, whatever it is printed as.
+//! Types of the matrix, as printed with `-o json`. Filled by `matrix::build`; text, Markdown and HTML are written from
+//! them.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,22 +20,22 @@ pub struct AccessMatrix {
     pub(super) title: Option<String>,
     /// The catalog.
     pub(super) catalog: String,
-    /// What the rows are: `roles`, `groups`, `people`.
+    /// Kind of the rows: `roles`, `groups`, `people`.
     #[schemars(with = "String")]
     pub(super) rows_are: Rows,
     /// The sections, those of one category side by side.
     pub(super) sections: Vec<MatrixSection>,
     /// The rows.
     pub(super) rows: Vec<MatrixRow>,
-    /// Where predefined roles differ from the catalog's defaults in this account.
+    /// Differences of predefined roles from the catalog's defaults in this account.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) changes: Vec<MatrixChange>,
-    /// What else is to be known.
+    /// Notes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) notes: Vec<String>,
 }
 
-/// One section.
+/// Section.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MatrixSection {
@@ -45,11 +46,11 @@ pub struct MatrixSection {
     /// Category.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) category: Option<String>,
-    /// Its levels, least permissive first.
+    /// Levels, least permissive first.
     pub(super) levels: Vec<String>,
 }
 
-/// One role, group or person.
+/// Role, group or person.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MatrixRow {
@@ -57,23 +58,23 @@ pub struct MatrixRow {
     pub(super) name: String,
     /// Title, or name for people; the name where there is none.
     pub(super) title: String,
-    /// What sets it apart: `custom`, `owner`, `suspended by …`.
+    /// Note on the row: `custom`, `owner`, `suspended by …`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) note: String,
-    /// One cell for each section, in the order of `sections`.
+    /// Cells, one for each section, in the order of `sections`.
     pub(super) cells: Vec<Cell>,
 }
 
-/// One cell.
+/// Cell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cell {
     /// The level; absent where it is not applicable or not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) level: Option<String>,
-    /// Its place on the ladder; 0 is no access.
+    /// Rank on the ladder; 0 is no access.
     pub(super) rank: u8,
-    /// Why there is no level.
+    /// Reason why there is no level.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) without: Option<Without>,
     /// The catalog's level, where the account changed it.
@@ -87,16 +88,16 @@ pub struct Cell {
     pub(super) needs: Option<String>,
 }
 
-/// Why a cell has no level.
+/// Reason why a cell has no level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum Without {
     /// The section cannot be configured for the role.
     NotApplicable,
-    /// Only the store knows.
+    /// Only the store has it.
     Unknown,
 }
 
-/// Where a predefined role differs from the catalog's default.
+/// Difference of a predefined role from the catalog's default.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MatrixChange {
@@ -122,7 +123,7 @@ impl Cell {
         Self { level: None, rank: 0, without: Some(why), default: None, restricted_by: None, needs: None }
     }
 
-    /// What stands in it, without marks.
+    /// Returns the text of the cell without marks.
     pub(super) fn word(&self) -> &str {
         match (self.without, &self.level) {
             (Some(Without::NotApplicable), _) => "n/a",
@@ -140,7 +141,7 @@ impl Cell {
         self.without == Some(Without::Unknown) || (self.without.is_none() && self.level.is_none())
     }
 
-    /// The marks behind it.
+    /// Returns the marks of the cell.
     pub(super) fn marks(&self) -> String {
         let marks = [(&self.default, '*'), (&self.restricted_by, '!'), (&self.needs, '↓')];
         marks.into_iter().filter(|(why, _)| why.is_some()).map(|(_, mark)| mark).collect()
@@ -148,7 +149,7 @@ impl Cell {
 }
 
 impl AccessMatrix {
-    /// What the rows are, for a heading.
+    /// Returns the heading of the rows.
     pub(super) fn heading(&self) -> &'static str {
         match self.rows_are {
             Rows::Roles => "role",
@@ -157,11 +158,12 @@ impl AccessMatrix {
         }
     }
 
-    /// The signs that occur, with what they mean.
+    /// Returns the marks that occur, with their meaning.
     pub(super) fn legend(&self) -> Vec<(&'static str, &'static str)> {
         let cells = || self.rows.iter().flat_map(|row| &row.cells);
         let people = self.rows_are == Rows::People;
-        let needs = if people { "down by a prerequisite that is not met" } else { "needs another section, see below" };
+        let needs =
+            if people { "lowered by a prerequisite that is not met" } else { "needs another section, see below" };
         let all = [
             ("–", "no access", cells().any(Cell::is_no_access)),
             (
@@ -169,9 +171,9 @@ impl AccessMatrix {
                 "cannot be configured for this role",
                 cells().any(|cell| cell.without == Some(Without::NotApplicable)),
             ),
-            ("?", "only the store knows", cells().any(Cell::is_unknown)),
+            ("?", "only the store has it", cells().any(Cell::is_unknown)),
             ("*", "changed in this account", cells().any(|cell| cell.default.is_some())),
-            ("!", "held down by a restriction", cells().any(|cell| cell.restricted_by.is_some())),
+            ("!", "limited by a restriction", cells().any(|cell| cell.restricted_by.is_some())),
             ("↓", needs, cells().any(|cell| cell.needs.is_some())),
         ];
         all.into_iter().filter(|(.., occurs)| *occurs).map(|(sign, meaning, _)| (sign, meaning)).collect()
@@ -190,7 +192,7 @@ impl AccessMatrix {
         runs
     }
 
-    /// Whether it has categories at all.
+    /// Returns whether any section has a category.
     pub(super) fn has_categories(&self) -> bool {
         self.sections.iter().any(|section| section.category.is_some())
     }

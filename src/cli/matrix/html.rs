@@ -1,4 +1,5 @@
-//! The matrix as one page of HTML that needs nothing else. Everything is escaped by the template.
+//! Writes the matrix as one page of HTML without external resources; the template escapes everything. Called by `roster
+//! matrix -o html`.
 
 use anyhow::Context as _;
 use askama::Template;
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::cli::ask::day;
 
-/// With more sections than this as columns, their headings are turned.
+/// Maximum number of section columns with horizontal headings.
 const MOST_LYING: usize = 7;
 
 #[derive(Template)]
@@ -20,7 +21,7 @@ struct Page<'a> {
     catalog: &'a str,
     date: String,
     corner: &'static str,
-    /// Whether headings stand upright, since there are many.
+    /// Whether headings are vertical.
     tall: bool,
     column_groups: Vec<ColumnGroup>,
     columns: Vec<Label>,
@@ -62,7 +63,7 @@ struct Shown {
     first: bool,
 }
 
-/// The page.
+/// Returns the page.
 pub(super) fn page(matrix: &AccessMatrix, now: Timestamp) -> anyhow::Result<String> {
     let upright = text::is_upright(matrix);
     let sections: Vec<Label> = matrix
@@ -146,7 +147,7 @@ fn show(cell: &Cell, levels: usize, of: &str, first: bool) -> Shown {
     }
     for (why, text) in [
         (&cell.default, "changed here, by default"),
-        (&cell.restricted_by, "held down by restriction"),
+        (&cell.restricted_by, "limited by restriction"),
         (&cell.needs, "needs"),
     ] {
         if let Some(why) = why {

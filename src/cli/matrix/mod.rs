@@ -1,4 +1,4 @@
-//! `roster matrix`.
+//! Implements `roster matrix`: shows roles, groups or people by section. Called by `cli::run`.
 
 mod build;
 mod grid;
@@ -14,31 +14,31 @@ use super::{
 };
 use crate::{manifests::LoadedObjects, model::Name};
 
-/// Draw roles, groups or people against sections
+/// Show a table of roles, groups or people by section
 ///
-/// A cell is the level; – is no access, n/a a section that cannot be configured for the role. Marks say where an account
-/// changed the catalog's default (*), where a restriction takes something from a person (!), and where a prerequisite
-/// does (↓); of a role or group ↓ says that it needs help from another one. CSV has the plain levels, without marks, and
-/// JSON everything. HTML is one page without scripts or anything from elsewhere, and prints well on A4 landscape.
+/// A cell contains the level; – is no access, and n/a is a section that cannot be configured for the role. Marks: * the
+/// account changed the catalog's default; ! a restriction limits the person; ↓ a prerequisite is not met (for a role or
+/// group: another role or group must grant it). CSV contains the plain levels without marks, and JSON contains
+/// everything. HTML is one page without scripts and external resources, and prints on A4 landscape.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  roster matrix --account field-operations/meridian -f examples/\n  \
                   roster matrix --account service-provider/northline --rows groups -f examples/\n  \
                   roster matrix --account tidewater --rows people -o html -f examples/ > access.html\n  \
                   roster matrix --catalog partner-accounts -o markdown -f examples/")]
 pub struct Args {
-    /// What is in force in this account
+    /// Show the effective levels in this account
     #[arg(long, value_name = "NS/NAME", required_unless_present = "catalog", conflicts_with = "catalog")]
     account: Option<String>,
 
-    /// What this catalog says by default
+    /// Show the defaults of this catalog
     #[arg(long, value_name = "NAME")]
     catalog: Option<String>,
 
-    /// What is drawn against the sections
+    /// Rows of the table
     #[arg(long, value_name = "WHAT", default_value = "roles")]
     rows: Rows,
 
-    /// How it is printed
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
@@ -75,7 +75,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 }
 
 fn of_catalog(loaded: &LoadedObjects, name: &str, rows: Rows) -> anyhow::Result<grid::AccessMatrix> {
-    anyhow::ensure!(rows == Rows::Roles, "a catalog has roles only; groups and people belong to an --account");
+    anyhow::ensure!(rows == Rows::Roles, "a catalog has only roles; for groups and people, pass --account");
     let Some(facts) = loaded.objects.catalogs.get(name).map(|catalog| &catalog.facts) else {
         let names = || loaded.objects.catalogs.keys().map(Name::as_str);
         let tip = crate::model::suggest::suggestion(name, names());

@@ -2,14 +2,14 @@
 
 use clap::ValueEnum;
 
-/// What is drawn against the sections.
+/// Rows of the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Rows {
-    /// Roles: predefined ones that this type of account has, and the account's own
+    /// Predefined roles of this type of account, and the account's own roles
     Roles,
-    /// Groups, their roles included
+    /// Groups, including their roles
     Groups,
-    /// People, and what they may do now
+    /// People, with their present permissions
     People,
 }

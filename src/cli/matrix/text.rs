@@ -1,4 +1,4 @@
-//! The matrix as text, Markdown and a table for machines.
+//! Writes the matrix as text, Markdown and CSV. Called by `roster matrix`.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::cli::output::{BOLD, DIM, Table, WARN, escape_markdown, paint, tame, w
 
 /// Notes up to this length stand beside the name.
 const SHORT: usize = 10;
-/// With more rows than this the sections become columns in Markdown and HTML, so that no page gets wider than paper …
+/// Maximum number of rows before sections become columns in Markdown and HTML, so that no page gets wider than paper …
 const MOST_COLUMNS: usize = 12;
 /// … and with more people than this: addresses are long.
 const MOST_PEOPLE: usize = 6;
@@ -32,7 +32,7 @@ pub(super) fn plain(matrix: &AccessMatrix) -> Table {
     table
 }
 
-/// The whole text.
+/// Returns the matrix as text.
 pub(super) fn text(matrix: &AccessMatrix) -> String {
     let mut text = paint(BOLD, heading(matrix)) + "\n";
     if !matrix.rows.is_empty() {
@@ -53,7 +53,7 @@ pub(super) fn text(matrix: &AccessMatrix) -> String {
     text
 }
 
-/// The same in Markdown.
+/// Returns the matrix as Markdown.
 pub(super) fn markdown(matrix: &AccessMatrix) -> String {
     let mut text = format!("### {}\n\n", escape_markdown(&heading(matrix)));
     // As such tables are mostly written, as long as they do not get too wide.
@@ -80,7 +80,7 @@ pub(super) fn markdown(matrix: &AccessMatrix) -> String {
     text
 }
 
-/// Whether Markdown and HTML have the sections as columns.
+/// Returns whether Markdown and HTML have the sections as columns.
 pub(super) fn is_upright(matrix: &AccessMatrix) -> bool {
     matrix.rows.len() > if matrix.rows_are == Rows::People { MOST_PEOPLE } else { MOST_COLUMNS }
 }
@@ -98,7 +98,7 @@ pub(super) fn heading(matrix: &AccessMatrix) -> String {
     }
 }
 
-/// What is to be known besides: notes too long to stand beside a name first.
+/// Returns the notes, first those that are too long for the table.
 pub(super) fn notes(matrix: &AccessMatrix) -> Vec<String> {
     let rows = matrix.rows.iter().filter(|row| row.note.chars().count() > SHORT);
     let mut notes: Vec<String> = rows.map(|row| format!("{}: {}", row.name, row.note)).collect();
@@ -266,7 +266,7 @@ impl Sheet {
         text
     }
 
-    /// The categories above the columns.
+    /// Returns the categories above the columns.
     fn categories(&self, part: std::ops::Range<usize>, first: usize, widths: &[usize]) -> String {
         let mut runs: Vec<(&str, usize)> = Vec::new();
         let mut last = None;
@@ -330,7 +330,7 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// Where a heading may be broken: behind a hyphen or a space, before an @.
+/// Splits a heading where it may be broken: after a hyphen or a space, before an @.
 fn pieces(label: &str) -> Vec<String> {
     let mut pieces = vec![String::new()];
     for letter in label.chars() {

@@ -1,5 +1,5 @@
-//! What commands print: formats, tables, colours, JSON. Everything fits the terminal; colours go where one is, and `NO_COLOR`
-//! is honoured.
+//! Prints results: formats, tables, colours, JSON. Used by all commands; output fits the terminal, and `NO_COLOR` is
+//! respected.
 
 mod format;
 mod table;
@@ -24,39 +24,38 @@ pub use self::{
 };
 pub use crate::model::counted;
 
-/// Of everything printed as JSON; the shape of a kind changes only with it.
+/// API version of everything printed as JSON; the shape of a kind changes only with it.
 pub const API_VERSION: &str = "cli.roster.dev/v1";
-/// What is gained, or well.
+/// Style for gains and success.
 pub const GOOD: Style = AnsiColor::Green.on_default();
-/// What is lost, or broken.
+/// Style for losses and errors.
 pub const BAD: Style = AnsiColor::Red.on_default();
-/// What changes, or wants attention.
+/// Style for changes and warnings.
 pub const WARN: Style = AnsiColor::Yellow.on_default();
 /// Headings.
 pub const BOLD: Style = Style::new().bold();
-/// What matters less.
+/// Style for less important text.
 pub const DIM: Style = Style::new().dimmed();
 
-/// `text` in a style; the colours are taken out again where no terminal is.
+/// Returns `text` in a style; colours are removed later if there is no terminal.
 #[must_use]
 pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// `text` behind `head`, broken at spaces so that it fits; further lines are indented by `indent`, which is how wide
-/// `head` shows.
+/// Returns `text` after `head`, wrapped at spaces; further lines are indented by `indent`, the visible width of `head`.
 #[must_use]
 pub fn wrap(head: &str, indent: usize, text: &str) -> String {
     wrap_within(head, indent, text, prose_width())
 }
 
-/// As [`wrap`], in so many columns.
+/// Like [`wrap`], for a given width.
 #[must_use]
 pub fn wrap_within(head: &str, indent: usize, text: &str, columns: u16) -> String {
     fill(head, indent, indent, text, columns) + "\n"
 }
 
-/// The same without the last line's end, and with the first line beginning at `column`.
+/// Like [`wrap_within`], without the end of the last line, and with the first line starting at `column`.
 #[must_use]
 pub fn fill(head: &str, mut column: usize, indent: usize, text: &str, columns: u16) -> String {
     let mut out = head.to_owned();
@@ -115,8 +114,8 @@ pub fn complain(line: impl std::fmt::Display) {
 /// The styles of this file, which are all that a terminal is told.
 const STYLES: [Style; 6] = [GOOD, BAD, WARN, BOLD, DIM, Style::new()];
 
-/// What is told to a terminal does nothing to it: names and titles, wherever they come from, may hold sequences that move,
-/// hide or overwrite what was written before, or turn its direction.
+/// Removes control sequences from text: names and titles may contain sequences that move the cursor, hide or overwrite
+/// text, or change its direction.
 fn harmless(text: &str) -> Cow<'_, str> {
     let is_fine = |letter: char| matches!(letter, '\n' | '\t') || !(letter.is_control() || turns(letter));
     if text.chars().all(is_fine) {
@@ -171,13 +170,13 @@ pub fn print_names<'a>(names: impl IntoIterator<Item = &'a str>) -> anyhow::Resu
     print(&names.into_iter().fold(String::new(), |text, name| text + name + "\n"))
 }
 
-/// What people wrote, as one line that does nothing to a terminal.
+/// Returns text of users as one line without control sequences.
 #[must_use]
 pub fn tame(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
-/// Nothing in a cell may become a column, a line, a link, or HTML.
+/// Escapes text for a cell of a Markdown table, so that it becomes no column, line, link or HTML.
 #[must_use]
 pub fn escape_markdown(text: &str) -> String {
     let mut out = String::new();

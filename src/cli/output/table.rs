@@ -17,7 +17,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with these headings.
+    /// Creates a table with these headings.
     #[must_use]
     pub fn new<S: Into<String>>(headings: impl IntoIterator<Item = S>) -> Self {
         Self {
@@ -28,14 +28,14 @@ impl Table {
         }
     }
 
-    /// The same with the columns at these places aligned to the right.
+    /// Aligns the columns at these indexes to the right.
     #[must_use]
     pub fn numbers(mut self, places: &[usize]) -> Self {
         self.numbers = places.to_vec();
         self
     }
 
-    /// The same with no cell of the columns at these places ever broken: names that are to be copied.
+    /// Never breaks cells of the columns at these indexes: names that users copy.
     #[must_use]
     pub fn whole(mut self, places: &[usize]) -> Self {
         self.whole = places.to_vec();
@@ -47,38 +47,38 @@ impl Table {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
-    /// The headings.
+    /// Returns the headings.
     #[must_use]
     pub fn headings(&self) -> &[String] {
         &self.headings
     }
 
-    /// The rows, in the order in which they were added.
+    /// Returns the rows in the order in which they were added.
     #[must_use]
     pub fn rows(&self) -> &[Vec<String>] {
         &self.rows
     }
 
-    /// Whether the column at this place is aligned to the right.
+    /// Returns whether the column at this index is aligned to the right.
     #[must_use]
     pub fn is_number(&self, place: usize) -> bool {
         self.numbers.contains(&place)
     }
 
-    /// Whether it has no rows.
+    /// Returns whether the table has no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// As text that fits the terminal.
+    /// Returns the table as text for the terminal.
     #[must_use]
     pub fn text(&self) -> String {
         self.text_within(width())
     }
 
-    /// As text of at most so many columns, with no word broken in two: where the longest words do not fit side by side, each
-    /// row is a paragraph.
+    /// Returns the table as text of at most `columns` columns, without broken words. If the longest words do not fit
+    /// side by side, each row is a paragraph.
     #[must_use]
     pub fn text_within(&self, columns: u16) -> String {
         let Some(widths) = self.widths(usize::from(columns)) else { return self.paragraphs(columns) };
@@ -100,8 +100,8 @@ impl Table {
         grid.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
     }
 
-    /// The width of each column: as much of what it would need as fits, and never less than its longest word. Nothing where
-    /// not even the words fit.
+    /// Returns the width of each column: at most what it needs, and at least its longest word. `None` if the words do
+    /// not fit.
     fn widths(&self, columns: usize) -> Option<Vec<usize>> {
         let gaps = usize::from(GAP) * self.headings.len().saturating_sub(1);
         let room = columns.checked_sub(gaps)?;
@@ -130,7 +130,7 @@ impl Table {
         Some(widths)
     }
 
-    /// The longest line of a column once its cells are wrapped to `width`.
+    /// Returns the longest line of a column whose cells are wrapped to `width`.
     fn used(&self, place: usize, width: usize) -> usize {
         let cells = self.rows.iter().filter_map(|row| row.get(place)).chain(self.headings.get(place));
         let used = |line: &str| {
@@ -144,7 +144,7 @@ impl Table {
         cells.flat_map(|cell| cell.lines()).map(used).max().unwrap_or(0)
     }
 
-    /// The widths that a column needs for its longest word, and for its longest line.
+    /// Returns the widths that a column needs for its longest word, and for its longest line.
     fn bounds(&self, place: usize) -> (usize, usize) {
         let cells = self.rows.iter().filter_map(|row| row.get(place)).chain(self.headings.get(place));
         let lines: Vec<&str> = cells.flat_map(|cell| cell.lines()).collect();
@@ -158,7 +158,7 @@ impl Table {
         (least, most)
     }
 
-    /// Each row as a paragraph: a line for each cell that says something, behind its heading.
+    /// Returns each row as a paragraph: a line with the heading for each cell that is not empty.
     fn paragraphs(&self, columns: u16) -> String {
         let indent = self.headings.iter().map(|heading| columns_of(heading)).max().unwrap_or(0) + usize::from(GAP);
         let paragraph = |row: &Vec<String>| {
@@ -171,7 +171,7 @@ impl Table {
         self.rows.iter().map(paragraph).collect::<Vec<_>>().join("\n")
     }
 
-    /// As a Markdown table.
+    /// Returns the table as Markdown.
     #[must_use]
     pub fn markdown(&self) -> String {
         let line = |cells: &[String]| {
@@ -183,7 +183,7 @@ impl Table {
         self.rows.iter().fold(line(&self.headings) + &rule, |text, row| text + &line(row))
     }
 
-    /// As CSV (RFC 4180).
+    /// Returns the table as CSV (RFC 4180).
     #[must_use]
     pub fn csv(&self) -> String {
         let line = |cells: &[String]| {
@@ -199,7 +199,7 @@ fn columns_of(text: &str) -> usize {
     text.chars().count()
 }
 
-/// A cell that a spreadsheet would take for a formula is made text (CWE-1236).
+/// Escapes a cell that a spreadsheet would take for a formula (CWE-1236).
 fn escape_csv(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text != "-";
     let text = if formula { format!("'{text}") } else { text.to_owned() };

@@ -1,4 +1,4 @@
-//! How wide the terminal is.
+//! Determines the width of the terminal. Used by `output`.
 
 use std::io;
 

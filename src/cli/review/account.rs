@@ -1,4 +1,4 @@
-//! One account: what its objects say, what its store holds, and what differs.
+//! Reviews one account from its objects and, if possible, its store. Called by `roster review`.
 
 use super::{
     Setting, changes, held,
@@ -110,7 +110,7 @@ fn ended(everybody: &[Person]) -> Vec<Ended> {
     everybody.iter().filter_map(ended).collect()
 }
 
-/// Advice that is not followed, and what is not valid.
+/// Adds advice that is not followed, and invalid objects.
 fn findings(resolved: &Judged, entry: &AccountObjects, everybody: &[Person], review: &mut AccountReview) {
     let definitions = &resolved.definitions;
     let mut say = |object: String, findings: &Findings| {

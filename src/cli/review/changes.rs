@@ -1,4 +1,5 @@
-//! Who gained or lost what: since a date, by the store's audit; or between two revisions of files.
+//! Collects access gained or lost since a date, from the store's audit, or between two revisions of files. Called by
+//! `review::account` and `review::stored`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +20,7 @@ use crate::{
 /// Records read at a time.
 const PAGE: u32 = 5_000;
 
-/// All records of an account since an instant.
+/// Returns the records of an account since an instant.
 pub async fn records(
     store: &dyn Store,
     account: &AccountKey,
@@ -46,7 +47,7 @@ pub fn lines(records: &[AuditRecord]) -> Vec<ChangeLine> {
     records.iter().map(line).collect()
 }
 
-/// What people had and have, between two revisions of files.
+/// Returns the changes of people's access between two revisions of files.
 pub fn between(earlier: &LoadedObjects, now: &LoadedObjects, account: &AccountKey, at: Timestamp) -> Vec<ChangeLine> {
     let (before, after) = (access(earlier, account, at), access(now, account, at));
     let emails: BTreeSet<&Email> = before.keys().chain(after.keys()).collect();
@@ -77,7 +78,7 @@ pub fn between(earlier: &LoadedObjects, now: &LoadedObjects, account: &AccountKe
     lines
 }
 
-/// What each person may do now, by section.
+/// Returns the permissions of each person, by section.
 fn access(loaded: &LoadedObjects, account: &AccountKey, at: Timestamp) -> BTreeMap<Email, BTreeMap<String, String>> {
     let Some(resolved) = loaded.judge(account, at) else { return BTreeMap::new() };
     let Some(entry) = loaded.objects.accounts.get(account) else { return BTreeMap::new() };

@@ -1,4 +1,5 @@
-//! Who has what in an account: what its store holds where that was read, or else what its objects say.
+//! Combines people's access from the objects with the content of the store, if it was read. Called by `review::account`
+//! and `review::stored`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,26 +16,26 @@ use crate::{
     resolve::{Definitions, MemberContent, RevocationReason},
 };
 
-/// One person of an account.
+/// Person in an account.
 pub struct Holding<'a> {
     email: &'a Email,
-    /// What the objects say; absent where no object names the person.
+    /// Access by the objects; `None` if no object names the person.
     person: Option<&'a Person>,
     /// Roles, groups and times; absent where they are not known, or nothing counts.
     content: Option<&'a MemberContent>,
-    /// What is granted, whether or not something withholds it now.
+    /// Granted permissions, even if withheld now.
     granted: Ranks,
-    /// What holds now; absent where only the store knows.
+    /// Effective permissions now; `None` if only the store has them.
     now: Option<Ranks>,
     withheld: Option<Withheld>,
     is_owner: bool,
     equal_to_owner: bool,
-    /// Whether the store holds the person; absent where it was not read.
+    /// Whether the store has the person; `None` if it was not read.
     in_store: Option<bool>,
     removal_held: bool,
 }
 
-/// Everybody whom the objects name, with what the objects say.
+/// Returns all people that the objects name, with their access by the objects.
 pub fn of_objects<'a>(
     everybody: &'a [Person],
     review: &AccountReview,
@@ -57,7 +58,7 @@ pub fn of_objects<'a>(
     everybody.iter().map(holding).collect()
 }
 
-/// Everybody whom the store holds or the objects name, with what the store gives. Ranks come in `layout`.
+/// Returns all people in the store or named by objects, with their access in the store. Ranks are in `layout`.
 pub fn of_store<'a>(
     observed: &'a Observed,
     everybody: &'a [Person],
@@ -103,7 +104,7 @@ fn equals(review: &AccountReview) -> BTreeSet<String> {
     review.lifted.iter().filter(|lifted| lifted.equal_to_owner).map(|lifted| lifted.email.clone()).collect()
 }
 
-/// Why somebody has no access now by what the store holds.
+/// Returns why the store's content withholds access now.
 fn withheld_there(content: &MemberContent, now: Timestamp) -> Option<Withheld> {
     let window = content.window;
     match (content.ended, window.starts_at, window.expires_at) {

@@ -1,4 +1,5 @@
-//! A review as one page of HTML that needs nothing else, to be filed or printed. Everything is escaped by the template.
+//! Writes a review as one page of HTML without external resources; the template escapes everything. Called by `roster
+//! review -o html`.
 
 use anyhow::Context as _;
 use askama::Template;
@@ -27,7 +28,7 @@ struct Account {
     sections: Vec<Section>,
 }
 
-/// The page.
+/// Returns the page.
 pub fn page(review: &Review) -> anyhow::Result<String> {
     let account = |account: &AccountReview| Account {
         title: format!("{} ({})", account.display_name, account.account),

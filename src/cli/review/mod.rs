@@ -1,4 +1,4 @@
-//! `roster review`: what a periodic access review asks for, account by account, fit to be filed as evidence.
+//! Implements `roster review`: a report for access reviews, account by account. Called by `cli::run`.
 
 mod account;
 mod changes;
@@ -31,14 +31,14 @@ use crate::{
     store::StoreLocation,
 };
 
-/// Report what a periodic access review asks for
+/// Create a report for a periodic access review
 ///
-/// By account: who holds the strongest roles, overrides of predefined roles, lifted restrictions, memberships that expire or
-/// have expired, who is suspended and since when, advice that is not followed, invalid objects, and, where the store can be
-/// read, members nobody declared and drift. What changed since a date comes from the store's audit; since another revision
-/// of the files, from --from. Accounts that only a store knows come last. An account whose store could not be read is
-/// named, never passed over. Exit code 1 when a store that is there cannot be read, or changes were asked for and there is
-/// no store.
+/// For each account, the report contains: the people with the strongest roles, overrides of predefined roles, lifted
+/// restrictions, memberships that expire soon or have expired, suspended people and since when, advice that is not
+/// followed, and invalid objects. If the store can be read, it also contains undeclared members and drift. Changes
+/// since a date come from the store's audit (--since); changes since another revision of the files come from --from.
+/// Accounts that only a store has come last. The report names every account whose store could not be read. Exit code: 1
+/// if an existing store cannot be read, or if changes are requested and there is no store.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  roster review -f examples\n  roster review -f examples --account tidewater -o markdown\n  roster \
@@ -48,26 +48,26 @@ pub struct Args {
     #[command(flatten)]
     input: Input,
 
-    /// This account only
+    /// Review only this account
     #[arg(long, value_name = "[NS/]NAME")]
     account: Option<String>,
 
     #[command(flatten)]
     target: Target,
 
-    /// Who gained or lost what since, from the store's audit: a date, an RFC 3339 time, or how long ago
+    /// Show access gained or lost since then, from the store's audit: a date, an RFC 3339 time, or a duration ago
     #[arg(long, value_name = "WHEN", value_parser = when, conflicts_with = "from")]
     since: Option<When>,
 
-    /// Who gained or lost what since this revision of the files
+    /// Show access gained or lost since this revision of the files
     #[arg(long, value_name = "PATH")]
     from: Option<PathBuf>,
 
-    /// Memberships that end within this time are told
+    /// List memberships that end within this time
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = duration)]
     within: SignedDuration,
 
-    /// How it is printed; CSV has a line for each person in each account
+    /// Output format. CSV has one line for each person in each account
     #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 }
@@ -106,14 +106,14 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     }
     let mut unlooked = Vec::new();
     if args.account.is_none() {
-        // A named store that cannot be read is told with each account.
+        // A named store that cannot be read is reported with each account.
         let found = args.target.orphaned_accounts(&loaded, &Scope::Account, now).await;
         let (found, unread) = found.unwrap_or_default();
         accounts.extend(found.iter().map(|one| stored::orphaned_account(one, now)));
         let used: BTreeSet<StoreLocation> =
             keys.iter().filter_map(|key| args.target.place(&loaded, key).ok()).collect();
         let unused = unread.into_iter().filter(|(place, _)| !used.contains(place));
-        let account = |place: StoreLocation| format!("accounts that only {place} knows");
+        let account = |place: StoreLocation| format!("accounts that only {place} has");
         unlooked.extend(unused.map(|(place, message)| Unread { account: account(place), message }));
     }
     let unread: Vec<Unread> = accounts.iter().filter_map(report::AccountReview::unread).chain(unlooked).collect();
@@ -144,7 +144,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-/// What was looked at, for whoever reads the report later.
+/// Returns the scope of the review as text.
 fn scope(args: &Args, loaded: &LoadedObjects) -> String {
     let whence = match &loaded.source {
         Source::Files(_) => {

@@ -1,4 +1,5 @@
-//! What a review found: stable JSON, and what everything else is drawn from.
+//! Types of a review, as printed with `-o json`. Filled by the other modules of `review`; all formats are written from
+//! them.
 
 use std::fmt;
 
@@ -22,10 +23,10 @@ pub struct Review {
     pub api_version: &'static str,
     /// Always `AccessReview`.
     pub kind: &'static str,
-    /// When it was made.
+    /// Time of the review.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// What was looked at.
+    /// Scope.
     pub scope: String,
     /// Since when, or since which revision, changes are told.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,11 +55,11 @@ pub enum Since {
 pub struct Unread {
     /// `namespace/name`.
     pub account: String,
-    /// Why.
+    /// Reason.
     pub message: String,
 }
 
-/// One account.
+/// Review of one account.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountReview {
@@ -66,27 +67,27 @@ pub struct AccountReview {
     pub account: String,
     /// Name for people.
     pub display_name: String,
-    /// Its catalog; empty where only the store knows the account.
+    /// Catalog; empty if only the store has the account.
     pub catalog: String,
-    /// Its store, and whether it could be read.
+    /// Store, and whether it could be read.
     pub store: StoreState,
     /// Numbers.
     pub counts: Counts,
-    /// Who can do the most.
+    /// People with the strongest access.
     pub strongest: Vec<Strong>,
-    /// Where predefined roles differ from the catalog.
+    /// Predefined roles that differ from the catalog.
     pub overrides: Vec<Override>,
     /// Restrictions lifted for somebody.
     pub lifted: Vec<Lifted>,
-    /// Whose time has run out or soon will.
+    /// Memberships that have expired or expire soon.
     pub expiring: Vec<Expiring>,
-    /// Whose access somebody has ended.
+    /// People whose access is revoked.
     pub ended: Vec<Ended>,
     /// Advice that is not followed.
     pub advice: Vec<ReviewFinding>,
     /// Objects that are not valid.
     pub invalid: Vec<ReviewFinding>,
-    /// Members of the store whom nobody declared.
+    /// Undeclared members of the store.
     pub undeclared: Vec<Undeclared>,
     /// Differences between the store and what was applied to it.
     pub drift: Vec<DriftEntry>,
@@ -94,10 +95,10 @@ pub struct AccountReview {
     pub pending: usize,
     /// Members whose removal the guard holds back: they keep what the store gives them.
     pub held_removals: Vec<String>,
-    /// Who gained or lost what; absent where it was not asked, or cannot be said.
+    /// Access gained or lost; `None` if not requested or unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<Vec<ChangeLine>>,
-    /// Everybody in the store, and whom the objects name.
+    /// People in the store or named by objects.
     pub people: Vec<PersonLine>,
 }
 
@@ -105,12 +106,12 @@ pub struct AccountReview {
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreState {
-    /// Where it is; empty where that is not known.
+    /// Location; empty if unknown.
     pub place: String,
-    /// Why it could not be read; absent where it was.
+    /// Reason why it could not be read; `None` if it was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
-    /// Whether something is wrong, and not just nothing there.
+    /// Whether reading failed, as opposed to a missing store.
     #[serde(skip)]
     pub failed: bool,
 }
@@ -131,7 +132,7 @@ pub struct Counts {
     pub invitations: usize,
 }
 
-/// Somebody who can do much.
+/// Person with strong access.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Strong {
@@ -139,16 +140,16 @@ pub struct Strong {
     pub email: String,
     /// Role, as stores write it.
     pub role: String,
-    /// Why it counts as strong.
+    /// Reasons why the access is strong.
     pub why: Vec<String>,
     /// Sections at their highest level now.
     pub sections_at_top: usize,
     /// Sections.
     pub sections: usize,
-    /// Why there is no access now, where there is none.
+    /// Reason why access is withheld now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withheld: Option<String>,
-    /// Whether no object names them.
+    /// Whether no object names the person.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub undeclared: bool,
 }
@@ -163,7 +164,7 @@ pub struct Override {
     pub overrides: String,
     /// Members that hold it.
     pub members: u64,
-    /// Where it differs.
+    /// Differences from the catalog.
     pub changes: Vec<ChangeFromDefault>,
 }
 
@@ -177,11 +178,11 @@ pub struct Lifted {
     pub membership: String,
     /// The restrictions.
     pub restrictions: Vec<String>,
-    /// Whether that makes them equal to the owner.
+    /// Whether the lift makes the member equal to the owner.
     pub equal_to_owner: bool,
 }
 
-/// Somebody whose time has run out or soon will.
+/// Membership that has expired or expires soon.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Expiring {
@@ -189,14 +190,14 @@ pub struct Expiring {
     pub email: String,
     /// The Membership.
     pub membership: String,
-    /// When.
+    /// Time of the end.
     #[schemars(with = "String")]
     pub expires_at: Timestamp,
-    /// Whether it has.
+    /// Whether it has expired.
     pub expired: bool,
 }
 
-/// Somebody whose access was ended by somebody's word.
+/// Person whose access is revoked.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ended {
@@ -205,10 +206,10 @@ pub struct Ended {
     /// `Suspended`, `AccountSuspended`, `NotApproved` or `Blocked`.
     #[schemars(with = "String")]
     pub reason: RevocationReason,
-    /// Whether it stands in the store only: the next apply lifts it, unless the objects say so, too.
+    /// Whether the revocation is only in the store; the next apply removes it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub in_store_only: bool,
-    /// Whether the store still gives access.
+    /// Whether the store still grants access.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub not_in_store_yet: bool,
     /// Since when, by the store's audit; absent where that does not say.
@@ -227,11 +228,11 @@ pub struct ReviewFinding {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub reason: Option<InvalidReason>,
-    /// What is wrong and what would be right.
+    /// Fault and correction.
     pub message: String,
 }
 
-/// A member of the store whom nobody declared.
+/// Undeclared member of the store.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Undeclared {
@@ -240,7 +241,7 @@ pub struct Undeclared {
     /// Role, as it stands there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// Whose mark it carries.
+    /// Mark of the entry.
     pub mark: String,
     /// Sections above their first level.
     pub sections: usize,
@@ -250,20 +251,20 @@ pub struct Undeclared {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangeLine {
-    /// When; absent between two revisions of files.
+    /// Time; `None` between two revisions of files.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub at: Option<Timestamp>,
     /// Address, or kind and name.
     pub object: String,
-    /// What changed.
+    /// The change.
     pub change: String,
     /// Cause and origin; empty between two revisions of files.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
 }
 
-/// One person in one account.
+/// Person in one account.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PersonLine {
@@ -275,10 +276,10 @@ pub struct PersonLine {
     pub role: String,
     /// Groups.
     pub groups: Vec<String>,
-    /// Sections above their first level now; absent where only the store knows.
+    /// Sections above their first level now; `None` if only the store has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sections_with_access: Option<usize>,
-    /// Sections at their highest level now; absent where only the store knows.
+    /// Sections at their highest level now; `None` if only the store has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sections_at_top: Option<usize>,
     /// `Owner`, `EqualToOwner`, `Strong`, the reason of an end, `AtMostAsStored`, `Expired`, `ExpiresSoon`, `NotStarted`, `Invalid`, `Undeclared`,
@@ -296,7 +297,7 @@ pub enum Flag {
     EqualToOwner,
     /// Among those who can do the most.
     Strong,
-    /// Without access by somebody's word.
+    /// Without access by an explicit revocation.
     Ended(RevocationReason),
     /// Past the end of the membership.
     Expired,
@@ -304,13 +305,13 @@ pub enum Flag {
     ExpiresSoon,
     /// Before the start of the membership.
     NotStarted,
-    /// With an invalid Membership.
+    /// The Membership is invalid.
     Invalid,
     /// Access is known to the store only.
     KnownToStoreOnly,
-    /// At most the access shown; the store may hold less.
+    /// The shown access is a maximum; the store may have less.
     AtMostAsStored,
-    /// In the store, and declared by nobody.
+    /// The person is in the store and not declared.
     Undeclared,
     /// Removal held back by the removal guard.
     RemovalHeld,
@@ -334,7 +335,7 @@ impl Serialize for Flag {
 }
 
 impl AccountReview {
-    /// Why its store could not be read, if so.
+    /// Returns why the store could not be read; `None` if it was read.
     pub fn unread(&self) -> Option<Unread> {
         let message = self.store.unread.clone()?;
         Some(Unread { account: self.account.clone(), message })

@@ -1,5 +1,5 @@
-//! A review as text, Markdown and CSV. Text and Markdown show the same sections; what is empty is said in one line, so that
-//! nobody wonders whether it was looked at.
+//! Writes a review as text, Markdown and CSV. Called by `roster review`; an empty section is shown in one line, so that
+//! readers see that it was checked.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use jiff::Timestamp;
 use super::report::{AccountReview, Review, Since};
 use crate::cli::output::{BOLD, DIM, Table, WARN, counted, escape_markdown, paint, width, wrap};
 
-/// One part of an account's review.
+/// Section of an account's review.
 pub(super) struct Section {
     pub(super) title: &'static str,
-    /// What its being empty means.
+    /// Text if the section is empty.
     none: &'static str,
     pub(super) table: Table,
 }
 
-/// What it means that a store was not read.
+/// Note on stores that were not read.
 pub(super) const UNREAD: &str =
-    "Of these accounts only the objects are told: not drift, and not who is in the store undeclared.";
+    "For these accounts the report covers only the objects, not drift and not undeclared members.";
 
-/// One line for each person in each account.
+/// Returns CSV with one line for each person in each account.
 pub fn csv(review: &Review) -> String {
     let mut table = Table::new([
         "account",
@@ -52,12 +52,12 @@ pub fn csv(review: &Review) -> String {
     table.csv()
 }
 
-/// As text that fits the terminal.
+/// Returns the review as text for a terminal.
 pub fn text(review: &Review) -> String {
     let mut parts = vec![format!("{} {}\nScope: {}\n", paint(BOLD, "Access review"), at(review.at), review.scope)];
     if !review.unread.is_empty() {
         let count = counted(review.unread.len(), "account");
-        let title = format!("Stores not read: {count}, of which only the objects are told");
+        let title = format!("Stores not read: {count}; the report covers only their objects");
         parts.push(format!("{}{}", wrap("", 0, &paint(WARN, title)), unread(review).text()));
     }
     parts.push(counts(review, true).text());
@@ -84,7 +84,7 @@ fn indented(text: &str) -> String {
     text.lines().fold(String::new(), |text, line| text + "  " + line + "\n").trim_end().to_owned() + "\n"
 }
 
-/// Fit to be filed: title, date, scope, numbers, sections, and a table to sign.
+/// Returns the review as Markdown: title, date, scope, numbers, sections, and a table to sign.
 pub fn markdown(review: &Review) -> String {
     let mut parts = vec![format!("# {}\n", heading(review)), head(review).markdown()];
     if !review.unread.is_empty() {
@@ -107,11 +107,11 @@ pub(super) fn heading(review: &Review) -> String {
     format!("Access review, {}", review.at.strftime("%Y-%m-%d"))
 }
 
-/// What was reviewed, when, with what.
+/// Returns the table of scope, time and version.
 pub(super) fn head(review: &Review) -> Table {
     let mut head = Table::new(["review", ""]);
-    head.row(["Made at", &at(review.at)]);
-    head.row(["Made with", concat!("roster ", env!("CARGO_PKG_VERSION"))]);
+    head.row(["Created at", &at(review.at)]);
+    head.row(["Created with", concat!("roster ", env!("CARGO_PKG_VERSION"))]);
     head.row(["Scope", &review.scope]);
     head.row(["Changes since", &since(review)]);
     head.row(["Accounts", &review.accounts.len().to_string()]);
@@ -119,19 +119,19 @@ pub(super) fn head(review: &Review) -> Table {
     head
 }
 
-/// Catalog and store of an account.
+/// Returns a sentence on catalog and store of an account.
 pub(super) fn about(account: &AccountReview) -> String {
     let store = match &account.store.unread {
         None => format!("Store: {}.", account.store.place),
         Some(why) => format!("Store not read: {why}."),
     };
     if account.catalog.is_empty() {
-        return format!("No object here describes the account; only the store knows it. {store}");
+        return format!("No object here describes the account; only the store has it. {store}");
     }
     format!("Catalog: {}. {store}", account.catalog)
 }
 
-/// A line for each account, to be signed.
+/// Returns a table to sign, with a line for each account.
 pub(super) fn sign_off(review: &Review) -> Table {
     let mut sign = Table::new(["account", "reviewed by", "date", "decision", "remarks", "signature"]);
     for account in &review.accounts {
@@ -148,7 +148,7 @@ fn since(review: &Review) -> String {
     match &review.since {
         Some(Since::Date(since)) => at(*since),
         Some(Since::Files(path)) => format!("the revision in {path}"),
-        None => "not asked".to_owned(),
+        None => "not requested".to_owned(),
     }
 }
 
@@ -291,7 +291,7 @@ fn expiring(account: &AccountReview) -> Section {
     Section { title: "Memberships that end soon or have ended", none: "memberships that end soon or have ended", table }
 }
 
-/// The same advice to many is said once.
+/// Returns the section on advice; equal advice for several objects is grouped.
 fn advice(account: &AccountReview) -> Section {
     let mut by_message: Vec<(&str, Vec<&str>)> = Vec::new();
     for said in &account.advice {
@@ -322,7 +322,7 @@ fn undeclared(account: &AccountReview) -> Section {
         let role = one.role.as_deref().unwrap_or("–");
         table.row([one.email.as_str(), role, &one.sections.to_string(), &one.mark]);
     }
-    Section { title: "In the store and not declared", none: "members nobody declared", table }
+    Section { title: "In the store and not declared", none: "undeclared members", table }
 }
 
 fn drift(account: &AccountReview) -> Section {
@@ -340,14 +340,14 @@ fn held_removals(account: &AccountReview) -> Section {
         let sections = line.and_then(|line| line.sections_with_access).unwrap_or(0);
         table.row([email.as_str(), line.map_or("", |line| line.role.as_str()), &sections.to_string()]);
     }
-    let title = "Removal held back by the removal guard: they keep this access";
+    let title = "Removals held back by the removal guard: these members keep their access";
     Section { title, none: "removals held back", table }
 }
 
 fn pending(account: &AccountReview) -> Section {
     let mut table = Table::new(["what"]);
     if account.pending > 0 {
-        table.row([format!("{}: `roster plan` shows them", counted(account.pending, "change"))]);
+        table.row([format!("{}: see `roster plan`", counted(account.pending, "change"))]);
     }
     Section { title: "Not in the store yet", none: "changes not in the store yet", table }
 }

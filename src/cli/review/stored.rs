@@ -1,4 +1,5 @@
-//! What only the store of an account knows: whom nobody declared, drift, what changed when.
+//! Adds to a review what only the store has: undeclared members, drift, and changes since a date. Called by
+//! `review::account`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,12 +28,12 @@ use crate::{
 #[derive(Default)]
 pub struct Stores(BTreeMap<StoreLocation, Result<Arc<dyn Store>, Unread>>);
 
-/// Why a store was not read.
+/// Reason why a store was not read.
 #[derive(Clone, Debug)]
 pub struct Unread {
-    /// In words.
+    /// The reason as text.
     pub message: String,
-    /// Whether something is wrong, and not just nothing there.
+    /// Whether reading failed, as opposed to a missing store.
     pub failed: bool,
 }
 
@@ -44,7 +45,7 @@ impl Stores {
         let opened = match setting.target.open_if_there(setting.loaded, place).await {
             Ok(Some(store)) => Ok(store),
             Ok(None) => {
-                let message = format!("{}: say where it is with --store or --sqlite-dir", target::absent(place));
+                let message = format!("{}: pass --store or --sqlite-dir", target::absent(place));
                 Err(Unread { message, failed: setting.target.store.is_some() })
             }
             Err(error) => Err(Unread { message: format!("{error:#}"), failed: true }),
@@ -54,7 +55,7 @@ impl Stores {
     }
 }
 
-/// What only the store knows.
+/// Adds the content of the store to a review.
 pub async fn add(setting: &Setting<'_>, stores: &mut Stores, key: &AccountKey, review: &mut AccountReview) {
     if let Err(unread) = read(setting, stores, key, review).await {
         (review.store.unread, review.store.failed) = (Some(unread.message), unread.failed);
@@ -72,7 +73,7 @@ async fn read(
     let stands_in = setting.loaded.objects.stores.values().all(|store| store.generation == 0);
     let is_files = matches!(setting.loaded.source, Source::Files(_));
     if is_files && stands_in && setting.target.store.is_none() {
-        let message = "the files have no IdentityStore: say where the store is with --store".to_owned();
+        let message = "the files contain no IdentityStore: pass --store".to_owned();
         return Err(Unread { message, failed: false });
     }
     let place = setting.target.place(setting.loaded, key).map_err(|error| failed(error.to_string()))?;
@@ -84,7 +85,7 @@ async fn read(
         compared(setting, &planned, review);
     }
     if !store.capabilities().audit {
-        return if setting.since.is_some() { Err(failed(format!("{place} keeps no audit"))) } else { Ok(()) };
+        return if setting.since.is_some() { Err(failed(format!("{place} has no audit"))) } else { Ok(()) };
     }
     if setting.since.is_some() {
         let records = changes::records(&*store, key, setting.since).await.map_err(|error| failed(error.to_string()))?;
@@ -100,7 +101,7 @@ async fn read(
     Ok(())
 }
 
-/// What differs between the objects and the store, and what the store gives everybody.
+/// Adds the differences between objects and store, and people's access in the store.
 fn compared(setting: &Setting<'_>, planned: &Planned, review: &mut AccountReview) {
     let (plan, observed) = (&planned.plan, &planned.observed);
     let guarded: BTreeSet<&Email> = plan.guarded.iter().flat_map(|guarded| &guarded.members).collect();
@@ -167,7 +168,7 @@ fn add_ended(observed: &Observed, review: &mut AccountReview, now: Timestamp) {
     review.ended.extend(ended);
 }
 
-/// Adds somebody whom only the store knows; nothing where only a mark is left of them.
+/// Adds a person that only the store has; does nothing if only a mark is left.
 fn add_undeclared(email: &Email, seen: &Existing<MemberContent>, review: &mut AccountReview, now: Timestamp) {
     let Some(content) = &seen.content else { return };
     review.undeclared.push(Undeclared {
@@ -178,7 +179,7 @@ fn add_undeclared(email: &Email, seen: &Existing<MemberContent>, review: &mut Ac
     });
 }
 
-/// An account that only its store knows: everybody in it is declared by nobody.
+/// Returns the review of an account that only its store has; all its members are undeclared.
 pub fn orphaned_account(orphaned_account: &OrphanedAccount, now: Timestamp) -> AccountReview {
     let store = StoreState { place: orphaned_account.place.to_string(), ..StoreState::default() };
     let (account, display_name) = (orphaned_account.key.to_string(), orphaned_account.key.name.to_string());
@@ -197,7 +198,7 @@ fn marked(mark: &Mark) -> String {
     if mark.is_clusters() { format!("cluster {}", mark.cluster) } else { "files".to_owned() }
 }
 
-/// Since when each person's access has been ended.
+/// Returns the time since which each person's access is revoked.
 fn ended_since(records: &[AuditRecord]) -> BTreeMap<&str, Timestamp> {
     let is_ended = |json: Option<&String>| {
         let json = json.and_then(|json| serde_json::from_str::<serde_json::Value>(json).ok());

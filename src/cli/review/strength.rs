@@ -1,4 +1,4 @@
-//! Who can do the most in an account, and why that is so.
+//! Determines the people with the strongest access in an account. Called by `review::account` and `review::stored`.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::{
     resolve::{AccountResolution, Definitions, EffectiveCatalog},
 };
 
-/// What makes a role or a person strong in one account.
+/// Criteria for strong roles and people in one account.
 pub struct Strength<'a> {
     layout: &'a Layout,
     /// The catalog; absent where the account does not resolve as a whole, or only its store knows it.
@@ -16,7 +16,7 @@ pub struct Strength<'a> {
     /// Roles that have the most sections at their highest level; not the owner role, nor the one that everybody has who
     /// names none.
     strongest: BTreeSet<RoleName>,
-    /// How many that are.
+    /// Number of these sections.
     most: usize,
     /// The most sections that anybody but the owner has at their highest level.
     most_held: usize,
@@ -29,7 +29,8 @@ pub fn at_top(layout: &Layout, ranks: &Ranks) -> usize {
 }
 
 impl<'a> Strength<'a> {
-    /// Of an account with these sections. `held` are the permissions of its members, the owner and whoever is equal aside.
+    /// Creates the criteria for an account with these sections. `held` are the permissions of its members, without the
+    /// owner and members equal to the owner.
     pub fn new<'r>(
         layout: &'a Layout,
         definitions: Option<&'a Definitions>,
@@ -45,7 +46,7 @@ impl<'a> Strength<'a> {
         Self { layout, whole: whole.map(|(_, whole)| whole), strongest, most, most_held }
     }
 
-    /// Why somebody counts among the strongest; nothing where they do not. `ranks` are theirs now, or would be.
+    /// Returns why a person is among the strongest; empty if not. `ranks` are the person's permissions.
     pub fn why(&self, role: Option<&RoleName>, is_owner: bool, equal_to_owner: bool, ranks: &Ranks) -> Vec<String> {
         let sections = self.layout.len();
         let mut why = Vec::new();
@@ -90,7 +91,7 @@ impl<'a> Strength<'a> {
     }
 }
 
-/// The strongest roles, and how many sections they have at their highest level.
+/// Returns the strongest roles, and the number of sections in which they have the highest level.
 fn strongest_roles(definitions: &Definitions, whole: &EffectiveCatalog) -> (BTreeSet<RoleName>, usize) {
     let catalog = &whole.catalog;
     let layout = &catalog.layout;
@@ -105,7 +106,7 @@ fn strongest_roles(definitions: &Definitions, whole: &EffectiveCatalog) -> (BTre
     (strongest.filter(|name| definitions.default_role().as_ref() != Some(name)).collect(), most)
 }
 
-/// Where somebody may create, edit and delete the same things, that is said in one.
+/// Combines create, edit and delete of the same object into one entry.
 fn shortened(actions: &[String]) -> Vec<String> {
     let verbs = ["Create", "Edit", "Delete"];
     let mut left: Vec<String> = actions.to_vec();

@@ -1,4 +1,4 @@
-//! Who has access, by the statuses of Memberships: how many, and whose access ends by itself.
+//! Counts access by the statuses of Memberships, and lists memberships that end. Called by `status::gather`.
 
 use std::collections::BTreeMap;
 
@@ -22,9 +22,9 @@ pub struct AccessSummary {
     pub members: BTreeMap<&'static str, usize>,
     /// Memberships of whose access nothing is known, by the reason of `Ready`.
     pub not_known: BTreeMap<String, usize>,
-    /// Whose access ends within seven days, the first of them first.
+    /// Memberships that end within seven days, soonest first.
     pub ends_soon: Vec<AccessEnd>,
-    /// Whose access has ended by itself, and whose Membership is still there; the last of them first.
+    /// Memberships that have expired, latest first.
     pub expired: Vec<AccessEnd>,
     /// Owners of accounts whom the account's store blocks.
     pub blocked_owners: Vec<BlockedOwner>,
@@ -48,7 +48,7 @@ pub struct AccessEnd {
     pub membership: String,
     /// Address of the user.
     pub user: String,
-    /// When.
+    /// Time of the end.
     #[schemars(with = "String")]
     pub at: Timestamp,
 }
@@ -83,7 +83,7 @@ impl AccessSummary {
         }
     }
 
-    /// How many have which access, in words; what is not known has its reason where all share it.
+    /// Returns the counts as text; unknown access has a reason if all share it.
     #[must_use]
     pub fn counts(&self) -> String {
         let mut counts: Vec<String> = self.members.iter().map(|(word, count)| format!("{count} {word}")).collect();
@@ -103,7 +103,7 @@ impl AccessSummary {
     }
 }
 
-/// Why nothing is known of a member's access: the reason of `Ready`, where a controller has looked at it.
+/// Returns why a member's access is unknown: the reason of `Ready`, if the controller has reconciled the object.
 fn why_not_known(member: &Membership) -> String {
     let status = member.status.as_ref().filter(|status| status.observed_generation >= member.metadata.generation);
     let ready = status.and_then(|status| status.conditions.iter().find(|one| one.type_ == "Ready"));

@@ -1,4 +1,4 @@
-//! What the live objects and the lease say of themselves.
+//! Reads objects and Leases of a cluster and summarizes their statuses. Called by `roster status`.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use crate::{
     manifests::{list, list_all},
 };
 
-/// How a cluster is.
+/// State of a cluster, as printed with `-o json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
@@ -35,7 +35,7 @@ pub struct Status {
     /// The namespace asked about; absent for all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Who leads.
+    /// Leader, or holders of shards.
     pub controller: Controller,
     /// The identity stores.
     pub stores: Vec<Store>,
@@ -45,11 +45,11 @@ pub struct Status {
     pub accounts: Vec<AccountLine>,
     /// Numbers of objects by kind.
     pub objects: Vec<KindLine>,
-    /// Who has access.
+    /// Counts of access.
     pub access: AccessSummary,
-    /// Everything that is not ready.
+    /// Objects that are not ready.
     pub not_ready: Vec<NotReady>,
-    /// Removals that wait for somebody's word.
+    /// Removals that wait for an approval.
     pub guarded: Vec<Guarded>,
 }
 
@@ -62,8 +62,8 @@ pub struct Store {
     /// `True`, `False` or `Unknown`.
     pub ready: String,
     /// Id of the store that answered last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub store_id: Option<String>,
+    #[serde(rename = "storeId", skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// Command that approves the store that answers; only if it is not the one used so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approve: Option<String>,
@@ -73,11 +73,11 @@ pub struct Store {
     pub members: Option<i64>,
     /// People blocked.
     pub blocked: usize,
-    /// Whether whoever is blocked is known to have no access.
+    /// Whether all blocks are in force.
     pub blocked_in_force: bool,
     /// Accounts whose objects are gone.
     pub orphaned_accounts: Vec<String>,
-    /// What it can do.
+    /// Capabilities.
     pub capabilities: Vec<String>,
 }
 
@@ -109,7 +109,7 @@ pub struct AccountLine {
     pub members: Option<i64>,
     /// Fields that differ in the store, as last reported.
     pub drift: i64,
-    /// When it was last compared whole; up to an hour older than the truth.
+    /// Time of the last complete check; may be up to an hour old.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub last_checked: Option<Timestamp>,
@@ -121,11 +121,11 @@ pub struct AccountLine {
 pub struct KindLine {
     /// The kind.
     pub kind: String,
-    /// All there are.
+    /// Total number.
     pub total: usize,
-    /// Those that are ready.
+    /// Number of ready objects.
     pub ready: usize,
-    /// Those that are not.
+    /// Number of objects that are not ready.
     pub not_ready: usize,
 }
 
@@ -143,49 +143,49 @@ pub struct NotReady {
     /// Reason of `Ready`, or `NotReconciled`.
     #[schemars(with = "String")]
     pub reason: ReadyReason,
-    /// What is wrong and what would be right.
+    /// Fault and correction.
     pub message: String,
     /// Since when it is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub since: Option<Timestamp>,
-    /// What to do about the reason.
+    /// Remedy for the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<&'static str>,
-    /// Whether somebody must act, as far as the status says.
+    /// Whether the status is stalled, so that a person must act.
     pub stalled: bool,
 }
 
 impl NotReady {
-    /// `Kind namespace/name`.
+    /// Returns the object as `Kind namespace/name`.
     pub fn object(&self) -> String {
         let place = self.namespace.as_ref().map_or_else(String::new, |namespace| format!("{namespace}/"));
         format!("{} {place}{}", self.kind, self.name)
     }
 }
 
-/// Removals of one account that wait for somebody's word.
+/// Removals of one account that wait for an approval.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Guarded {
     /// `namespace/name`.
     pub account: String,
-    /// What lets them pass.
+    /// Command that approves the removals.
     pub command: String,
-    /// Whether the Account is being deleted, and waits for this.
+    /// Whether the Account is being deleted.
     pub deletion: bool,
-    /// What lets an Account that is being deleted go, and leaves its people their access.
+    /// Command that deletes the Account and keeps people's access.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orphan: Option<String>,
 }
 
 impl Status {
-    /// Whether there are no objects at all.
+    /// Returns whether there are no objects.
     pub fn is_empty(&self) -> bool {
         self.objects.iter().all(|kind| kind.total == 0)
     }
 
-    /// Whether everything is ready, and somebody leads.
+    /// Returns whether everything is ready and a controller leads.
     pub fn is_ready(&self) -> bool {
         !(self.controller.is_missing() || self.controller.asked && self.controller.is_unknown())
             && self.not_ready.is_empty()
@@ -274,7 +274,7 @@ fn store_line(store: &IdentityStore) -> Store {
         name: store.name_any(),
         ready: ready(&status.conditions),
         approve: id.map(|id| approve_store_command(&store.name_any(), id)),
-        store_id: status.store_id,
+        id: status.store_id,
         accounts: status.accounts,
         members: status.members,
         blocked: store.spec.blocked.len(),
@@ -363,7 +363,7 @@ impl Tally {
                 (ReadyReason::parse(&ready.reason), ready.message.clone(), Some(ready.last_transition_time.0))
             }
             _ => {
-                let message = "no controller has looked at it since it changed".to_owned();
+                let message = "no controller has reconciled it since it changed".to_owned();
                 (ReadyReason::NotReconciled, message, None)
             }
         };

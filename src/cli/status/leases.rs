@@ -1,4 +1,4 @@
-//! Who leads, or looks after which accounts: what the controller's Leases say.
+//! Reads the controller's Leases: the leader, or the holders of shards. Called by `status::gather`.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +13,10 @@ use crate::{
     control::leases::{self, LeaseName},
 };
 
-/// This machine's clock may be off by so many seconds; nothing is decided by it.
+/// Tolerated difference of clocks, in seconds; only for display.
 const CLOCKS: i64 = 5;
 
-/// Who leads.
+/// State of the controller.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Controller {
@@ -26,27 +26,27 @@ pub struct Controller {
     pub namespace: String,
     /// Over how many shards the accounts are shared out.
     pub shards: u16,
-    /// Who holds each of them, in order.
+    /// Holders of shards, in order.
     pub held: Vec<ShardHolder>,
     /// Shards that nobody holds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<u16>,
-    /// Why it is not known.
+    /// Reason why the state is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Whether somebody asked just for this: not to know it will not do then.
+    /// Whether the namespace was given explicitly; an unknown state is an error then.
     #[serde(skip)]
     pub asked: bool,
 }
 
-/// Whether somebody looks after every account.
+/// Whether all shards have a holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum LeaseState {
     /// Every shard is held.
     Leading,
     /// Some shards are nobody's.
     Partial,
-    /// No lease was renewed in time.
+    /// All Leases are expired.
     Expired,
     /// There is no lease.
     Absent,
@@ -54,11 +54,11 @@ pub enum LeaseState {
     Unknown,
 }
 
-/// Who holds a shard.
+/// Holder of a shard.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShardHolder {
-    /// Which, from 0.
+    /// Number of the shard, from 0.
     pub shard: u16,
     /// The replica.
     pub holder: String,
@@ -66,26 +66,26 @@ pub struct ShardHolder {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub since: Option<Timestamp>,
-    /// When its lease was last renewed.
+    /// Time of the last renewal.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub renewed: Option<Timestamp>,
-    /// Whether that was so long ago that it holds it no more.
+    /// Whether the Lease is expired.
     pub expired: bool,
 }
 
 impl Controller {
-    /// Whether some accounts are nobody's.
+    /// Returns whether a shard has no holder.
     pub fn is_missing(&self) -> bool {
         matches!(self.state, LeaseState::Absent | LeaseState::Expired | LeaseState::Partial)
     }
 
-    /// Whether it cannot be seen who leads.
+    /// Returns whether the state is unknown.
     pub fn is_unknown(&self) -> bool {
         self.state == LeaseState::Unknown
     }
 
-    /// The replicas that hold something.
+    /// Returns the replicas that hold a shard.
     pub fn replicas(&self) -> BTreeSet<&str> {
         self.held.iter().filter(|held| !held.expired).map(|held| held.holder.as_str()).collect()
     }

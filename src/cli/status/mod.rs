@@ -1,4 +1,4 @@
-//! `roster status`: how a cluster is, at one glance: who leads, what the stores hold, and what is not ready and why.
+//! Implements `roster status`: leader, stores, accounts, and objects that are not ready. Called by `cli::run`.
 
 mod access;
 mod gather;
@@ -17,10 +17,10 @@ use super::{
 };
 use crate::manifests::connect;
 
-/// Give an overview of a cluster
+/// Show the state of Roster in a cluster
 ///
-/// Who leads, how the stores and catalogs are, each account, how many objects are ready, and whatever is not, with its
-/// reason. Exit code 0 when everything is ready, 1 when something is not, 2 when the cluster cannot be asked.
+/// Shows the leader, the stores and catalogs, each account, the number of ready objects, and every object that is not
+/// ready with its reason. Exit code: 0 everything is ready; 1 something is not ready; 2 the cluster cannot be read.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  roster status\n  roster status --watch\n  roster status -n developer-platform\n  roster status -A -o json"
@@ -30,30 +30,30 @@ pub struct Args {
     #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME")]
     context: Option<String>,
 
-    /// This namespace only, with the stores and catalogs that it uses [default: all namespaces]
+    /// Show only this namespace, with the stores and catalogs that it uses [default: all namespaces]
     #[arg(short, long, value_name = "NS")]
     namespace: Option<String>,
 
-    /// Accounts of all namespaces; the default
+    /// Show accounts of all namespaces (the default)
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     all_namespaces: bool,
 
-    /// The controller's own namespace, where its leases are; whoever names it needs to see them [default: roster-system]
+    /// The controller's namespace with its leases; if given, it must be readable [default: roster-system]
     #[arg(long, env = "ROSTER_STORE_NAMESPACE", value_name = "NS")]
     store_namespace: Option<String>,
 
-    /// How it is shown; wide has long lists whole, and name only what is not ready
+    /// Output format. `wide` shows long lists in full, and `name` lists only what is not ready
     #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
-    /// Show it again every so often, until Ctrl-C; 2s where nothing else is said
+    /// Refresh at this interval until Ctrl-C [default interval: 2s]
     #[arg(short, long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "2s", value_parser = interval)]
     watch: Option<Duration>,
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
     let every = Duration::try_from(duration(text)?).map_err(|error| error.to_string())?;
-    if every.is_zero() { Err("must be more than nothing".to_owned()) } else { Ok(every) }
+    if every.is_zero() { Err("must be greater than zero".to_owned()) } else { Ok(every) }
 }
 
 const FORMATS: &[Format] = &[Format::Text, Format::Wide, Format::Name, Format::Json, Format::Yaml];

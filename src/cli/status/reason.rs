@@ -1,4 +1,4 @@
-//! Reasons for which an object is not ready.
+//! Reasons for which an object is not ready, and their remedies. Used by `status::gather` and `status::show`.
 
 use std::fmt;
 
@@ -9,25 +9,25 @@ use crate::api::{InvalidReason, RolloutReason, SyncReason};
 /// Reason of `Ready=False`, or why nothing is known; the word in every output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadyReason {
-    /// No controller has looked at it since it changed.
+    /// No controller has reconciled it since it changed.
     NotReconciled,
     /// An Account that waits to be deleted until its managed accounts are.
     ManagedAccountsExist,
-    /// A Membership of somebody who is not let in, since something that lowers their access is invalid.
+    /// A Membership whose access is withheld, because an object that lowers it is invalid.
     AccessWithheld,
     /// An account, catalog or store whose finalizer could not be set.
     FinalizerMissing,
     /// A catalog or store that waits to be deleted until no account uses it.
     InUse,
-    /// An account in which only ends are made, since something around it is being deleted.
+    /// An account in which only revocations are applied, because its namespace or a definition is being deleted.
     Terminating,
-    /// The same, since the definition of a kind was made anew.
+    /// Only revocations are applied, because the definition of a kind was re-created.
     DefinitionRecreated,
-    /// The same, since the API server does not list a kind.
+    /// Only revocations are applied, because the API server does not list a kind.
     DefinitionsMissing,
-    /// The same, since an object cannot be read.
+    /// Only revocations are applied, because an object cannot be read.
     Unreadable,
-    /// Its spec does not resolve.
+    /// The spec does not resolve.
     Invalid(InvalidReason),
     /// The store does not hold what the spec says.
     Sync(SyncReason),
@@ -80,18 +80,18 @@ impl ReadyReason {
     #[must_use]
     pub const fn remedy(&self) -> Option<&'static str> {
         match self {
-            Self::NotReconciled => Some("see that a controller leads, and that it can reach the API server"),
+            Self::NotReconciled => Some("check that a controller leads and can reach the API server"),
             Self::ManagedAccountsExist => Some("delete its managed accounts first"),
-            Self::AccessWithheld => Some("mend what Advised names: until then nobody new is let in"),
+            Self::AccessWithheld => Some("correct the object that Advised names; until then nobody gains access"),
             Self::FinalizerMissing => {
-                Some("let the controller patch Accounts, catalogs and stores; its log has the answer")
+                Some("allow the controller to patch Accounts, catalogs and stores; see the error in its log")
             }
             Self::InUse => Some("delete the accounts that use it, or let it be"),
-            Self::Terminating => Some("let the deletion finish, or apply the objects again where it was not meant"),
+            Self::Terminating => Some("let the deletion finish, or apply the objects again if it was a mistake"),
             Self::DefinitionRecreated => {
                 Some("apply all objects again, then set the annotation that the message names")
             }
-            Self::DefinitionsMissing => Some("install the CRDs of this release, and let the controller list them"),
+            Self::DefinitionsMissing => Some("install the CRDs of this release, and allow the controller to list them"),
             Self::Unreadable => Some("correct or delete the object that the message names"),
             Self::Invalid(reason) => Some(reason.remedy()),
             Self::Sync(reason) => reason.remedy(),

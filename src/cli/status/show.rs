@@ -1,4 +1,4 @@
-//! The overview as people read it.
+//! Writes the overview as text. Called by `roster status`.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,11 +9,12 @@ use super::{
 };
 use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, counted, paint, wrap};
 
-/// Accounts, and objects that are not ready, that are shown: what matters is on one screen. `-o wide` has all.
+/// Maximum number of accounts, and of objects that are not ready, so that the important part fits on one screen. `-o
+/// wide` shows all.
 const SHOWN: usize = 10;
 
-/// As text of at most 100 columns: the verdict, then what needs somebody, then the rest, of which what is ready is only
-/// counted, unless all of it is asked for.
+/// Returns the overview with at most 100 columns: the summary, then what needs attention, then the rest. Ready objects
+/// are only counted unless `all` is set.
 pub fn text(status: &Status, now: Timestamp, all: bool) -> String {
     let shown = if all { usize::MAX } else { SHOWN };
     let mut text = format!("{}\n{}", verdict(status, now), controller(&status.controller, now));
@@ -26,18 +27,18 @@ pub fn text(status: &Status, now: Timestamp, all: bool) -> String {
     }
     for guarded in &status.guarded {
         let what = if guarded.deletion {
-            "its deletion is held back. If it is wanted"
+            "its deletion is held back. To approve it"
         } else {
-            "removals are held back. If they are wanted"
+            "removals are held back. To approve them"
         };
         let title = paint(WARN, format!("{}: {what}:", guarded.account));
         text = format!("{text}\n{title}\n  {}\n", guarded.command);
         if let Some(orphan) = &guarded.orphan {
-            text = format!("{text}To let the Account go, and leave everybody their access:\n  {orphan}\n");
+            text = format!("{text}To delete the Account and keep everybody's access:\n  {orphan}\n");
         }
     }
     for (name, command) in status.stores.iter().filter_map(|store| Some((&store.name, store.approve.as_ref()?))) {
-        let title = format!("{name}: another store answers than the one used so far. If it is the right one:");
+        let title = format!("{name}: the store is not the one used so far. If it is the right one:");
         text = format!("{text}\n{}\n  {command}\n", paint(WARN, title));
     }
     text += &what_to_do(status);
@@ -49,7 +50,7 @@ pub fn text(status: &Status, now: Timestamp, all: bool) -> String {
     text + &objects(status)
 }
 
-/// Who has access, and whose ends or has ended by itself.
+/// Returns the counts of access, and memberships that end or have expired.
 fn access(access: &AccessSummary, now: Timestamp, shown: usize) -> String {
     let mut text = format!("\n{}\n{}\n", paint(BOLD, "Access"), access.counts());
     let mut table = Table::new(["membership", "user", "ends"]).whole(&[2]);
@@ -64,7 +65,7 @@ fn access(access: &AccessSummary, now: Timestamp, shown: usize) -> String {
     }
     let left = access.ends_soon.len().saturating_sub(shown) + access.expired.len().saturating_sub(shown);
     if left > 0 {
-        text += &format!("and {left} more; -o wide has all\n");
+        text = format!("{text}and {left} more; -o wide has all\n");
     }
     for owner in access.blocked_owners.iter().take(shown) {
         text += &wrap("", 0, &format!("{}, the owner of {}, is blocked", owner.user, owner.account));
@@ -72,25 +73,25 @@ fn access(access: &AccessSummary, now: Timestamp, shown: usize) -> String {
     text + &more(access.blocked_owners.len(), shown)
 }
 
-/// What is wrong, in a line, and for how long at most.
+/// Returns the summary line with the longest time not ready.
 fn verdict(status: &Status, now: Timestamp) -> String {
     if status.is_ready() {
         let place =
             status.namespace.as_ref().map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
         return if status.is_empty() {
-            paint(WARN, format!("There are no objects of Roster's{place}."))
+            paint(WARN, format!("There are no objects of Roster{place}."))
         } else if status.controller.is_unknown() {
-            paint(WARN, "Everything that can be seen is ready; who leads cannot be seen.")
+            paint(WARN, "All visible objects are ready; the leader is unknown.")
         } else {
             paint(GOOD, "Everything is ready.")
         };
     }
     let mut wrong = Vec::new();
     if status.controller.is_missing() {
-        wrong.push("nobody leads".to_owned());
+        wrong.push("no leader".to_owned());
     }
     if status.controller.is_unknown() {
-        wrong.push("who leads cannot be seen".to_owned());
+        wrong.push("the leader is unknown".to_owned());
     }
     let open = status.stores.iter().filter(|store| !store.blocked_in_force).count();
     if open > 0 {
@@ -137,20 +138,20 @@ fn controller(controller: &Controller, now: Timestamp) -> String {
             let replicas = controller.replicas();
             let names = replicas.iter().copied().collect::<Vec<_>>().join(", ");
             let said = match replicas.len() {
-                1 => format!("one replica looks after all {shards} shards"),
-                count => format!("{count} replicas look after {shards} shards"),
+                1 => format!("one replica holds all {shards} shards"),
+                count => format!("{count} replicas hold {shards} shards"),
             };
             format!("{} (renewed {renewed} ago): {names}", paint(GOOD, &said))
         }
         (LeaseState::Partial, shards) => {
             let missing = controller.missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            format!("{}: nobody looks after shard {missing} of {shards}", paint(BAD, "incomplete"))
+            format!("{}: no replica holds shard {missing} of {shards}", paint(BAD, "incomplete"))
         }
         (LeaseState::Expired, _) => {
-            format!("{}: {holder} last renewed its lease {renewed} ago", paint(BAD, "nobody leads"))
+            format!("{}: {holder} last renewed its lease {renewed} ago", paint(BAD, "no leader"))
         }
         (LeaseState::Absent, _) => {
-            format!("{}: nobody holds a lease in namespace {}", paint(BAD, "nobody leads"), controller.namespace)
+            format!("{}: no lease is held in namespace {}", paint(BAD, "no leader"), controller.namespace)
         }
         (LeaseState::Unknown, _) => {
             format!("{}: {}", paint(WARN, "not known"), controller.message.as_deref().unwrap_or_default())
@@ -159,7 +160,7 @@ fn controller(controller: &Controller, now: Timestamp) -> String {
     format!("{} {said}\n", paint(BOLD, "Controller"))
 }
 
-/// `12s`, `5m`, `3h`, `4d`, as kubectl has it.
+/// Formats an age like kubectl: `12s`, `5m`, `3h`, `4d`.
 pub fn age(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
     match seconds {
@@ -192,14 +193,14 @@ fn stores(status: &Status) -> Table {
     table
 }
 
-/// Accounts that a store still has, and that no Account describes: their people keep their access.
+/// Returns the accounts in stores that no Account describes; their members keep their access.
 fn orphaned(status: &Status, shown: usize) -> String {
     let with = status.stores.iter().filter(|store| !store.orphaned_accounts.is_empty());
     let line = |store: &Store| {
         let names = store.orphaned_accounts.iter().take(shown).cloned().collect::<Vec<_>>().join(", ");
         let more = store.orphaned_accounts.len().saturating_sub(shown);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let said = format!("has accounts that no Account describes; their people keep their access: {names}{more}");
+        let said = format!("has accounts that no Account describes; their members keep their access: {names}{more}");
         wrap(&format!("{} ", store.name), store.name.chars().count() + 1, &said)
     };
     with.map(line).collect()
@@ -219,7 +220,7 @@ fn catalogs(status: &Status) -> Table {
     table
 }
 
-/// Those that somebody should look at; the others are counted, unless there are only a few.
+/// Returns the accounts that are not ready; ready ones are counted, unless there are only a few.
 fn accounts(status: &Status, most: usize) -> String {
     let (ready, mut shown): (Vec<_>, Vec<_>) = status.accounts.iter().partition(|account| account.ready == "True");
     let folds = status.accounts.len() > most && !ready.is_empty();
@@ -238,7 +239,7 @@ fn accounts(status: &Status, most: usize) -> String {
     section("Accounts", &table) + &more(shown.len(), most) + &folded
 }
 
-/// How many there are of each kind, in a line, and how many of them are not ready.
+/// Returns the number of objects of each kind, and how many are not ready.
 fn objects(status: &Status) -> String {
     let kinds = status.objects.iter().filter(|kind| kind.total > 0).map(|kind| match kind.not_ready {
         0 => counted(kind.total, &kind.kind),
@@ -258,16 +259,16 @@ fn not_ready(status: &Status, now: Timestamp, shown: usize) -> Table {
     table
 }
 
-/// A line for each thing that is wrong, once; nothing where nothing is.
+/// Returns a line for each fault, once; empty if there is none.
 fn what_to_do(status: &Status) -> String {
     let mut lines: Vec<(String, &str)> = Vec::new();
     if status.controller.is_missing() {
-        lines.push(("nobody leads".to_owned(), "start a controller, or see in its log why it cannot have the lease"));
+        lines.push(("no leader".to_owned(), "start a controller, or find the error in its log"));
     }
     if status.stores.iter().any(|store| !store.blocked_in_force) {
         lines.push((
             "not in force".to_owned(),
-            "see blockedWithAccess in the store's status: who still has access, and where",
+            "see blockedWithAccess in the store's status for the people who still have access",
         ));
     }
     for one in &status.not_ready {
@@ -281,7 +282,7 @@ fn what_to_do(status: &Status) -> String {
     }
     let width = lines.iter().map(|(what, _)| what.len()).max().unwrap_or_default();
     let body: String = lines.iter().map(|(what, do_)| wrap(&format!("{what:width$}  "), width + 2, do_)).collect();
-    format!("\n{}\n{body}docs/runbook.md says more about each reason.\n", paint(BOLD, "What to do"))
+    format!("\n{}\n{body}See docs/runbook.md for each reason.\n", paint(BOLD, "What to do"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `roster status --watch`: the overview again and again, until somebody ends it.
+//! Implements `roster status --watch`: prints the overview repeatedly. Called by `roster status`.
 
 use std::time::Duration;
 
@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use super::gather::Status;
 use crate::cli::output::{clear, complain, print};
 
-/// Looks how the cluster is and shows it, every so often; it does not end by itself. A look that fails is told, and tried
-/// again.
+/// Prints the overview at an interval, and does not return by itself. Errors are printed, and the next request follows.
 pub(super) async fn watch<F>(
     every: Duration,
     look: impl Fn(Timestamp) -> F,

@@ -1,4 +1,4 @@
-//! What the engine says of every object: what a controller would write into status.
+//! Collects the findings that a controller would write into status. Called by `roster validate`.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Everything the engine says.
+/// Returns all findings of the engine.
 pub(super) fn judge(loaded: &LoadedObjects, now: Timestamp) -> Vec<Diagnostic> {
     let files = match &loaded.source {
         Source::Files(files) => Some(files),
@@ -54,7 +54,7 @@ pub(super) fn judge(loaded: &LoadedObjects, now: Timestamp) -> Vec<Diagnostic> {
     judge.said
 }
 
-/// Objects that are looked at.
+/// Objects that are checked.
 pub(super) fn count(loaded: &LoadedObjects) -> usize {
     match &loaded.source {
         Source::Files(files) => files.documents.len(),
@@ -78,9 +78,9 @@ fn names(entry: &AccountObjects) -> impl Iterator<Item = (KindName, &Name)> {
 struct Judge<'a> {
     loaded: &'a LoadedObjects,
     files: Option<&'a Files>,
-    /// The account that is looked at.
+    /// The account that is checked.
     account: Option<(&'a AccountKey, &'a AccountObjects)>,
-    /// Where each object is; made when something is to be said.
+    /// Document of each object; created for the first finding.
     places: Option<HashMap<ObjectId, &'a Document>>,
     said: Vec<Diagnostic>,
 }
@@ -112,7 +112,7 @@ impl Judge<'_> {
     fn say(&mut self, findings: &Findings) {
         for finding in findings.faults().filter(|finding| !finding.is_of_account()) {
             let Some(reason) = finding.reason().filter(|_| !self.follows(&finding.kind)) else { continue };
-            // Waiting for somebody's word is as it should be.
+            // Waiting for an approval is a valid state.
             let waits = reason == InvalidReason::ApprovalPending;
             let severity = if waits { Severity::Note } else { Severity::Error };
             let message = self.worded(finding);
@@ -123,13 +123,13 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether a fault only follows from another: the object it refers to is in the files, and broken.
+    /// Returns whether a fault only follows from another one: the referenced object is in the files and broken.
     fn follows(&self, fault: &FindingKind) -> bool {
         let Some((kind, name)) = missing(fault) else { return false };
         self.files.is_some_and(|files| files.broken.iter().any(|id| id.kind == kind.as_str() && id.name == name))
     }
 
-    /// A fault in the words for whoever can mend it: files are not all there is, and a name is often only misspelt.
+    /// Returns a fault with hints for files: they may be incomplete, and a name may be misspelt.
     fn worded(&self, fault: &Finding) -> String {
         let mut nearby = match fault.kind.near() {
             Some(near) => did_you_mean(near),
@@ -139,7 +139,7 @@ impl Judge<'_> {
             && let Some((key, _)) = self.account
             && let Some(other) = self.loaded.accounts.iter().find(|other| other.name == key.name)
         {
-            nearby = format!("; there is one in namespace {:?}", other.namespace.as_str());
+            nearby = format!("; one exists in namespace {:?}", other.namespace.as_str());
         }
         let is_missing = missing(&fault.kind).is_some() && !names_another_kind(&fault.kind);
         let files = if self.files.is_some() && is_missing { " in these files" } else { "" };
@@ -177,7 +177,7 @@ impl Judge<'_> {
     }
 }
 
-/// The object that a fault misses.
+/// Returns the object that a fault reports as missing.
 fn missing(fault: &FindingKind) -> Option<(KindName, &Name)> {
     Some(match fault {
         FindingKind::AccountMissing(account) => (KindName::Account, &account.name),
@@ -189,12 +189,12 @@ fn missing(fault: &FindingKind) -> Option<(KindName, &Name)> {
     })
 }
 
-/// Whether the object is there, of another kind.
+/// Returns whether the object exists with another kind.
 const fn names_another_kind(fault: &FindingKind) -> bool {
     matches!(fault, FindingKind::RoleMissing { is_predefined: true, .. })
 }
 
-/// Where a finding belongs: the name it is about, else its field, else the object's name.
+/// Returns the position of a finding: the name it is about, its field, or the object's name.
 fn place(document: &Document, finding: &Finding) -> SourceSpan {
     let subject = finding.kind.subject();
     if !finding.field.is_whole() {

@@ -1,4 +1,4 @@
-//! `roster validate`.
+//! Implements `roster validate`: checks files, or the objects of a cluster. Called by `cli::run`.
 
 mod judge;
 mod print;
@@ -14,23 +14,23 @@ use super::{
 use crate::api::InvalidReason;
 use crate::manifests::{Diagnostic, DiagnosticReason, ObjectId, Severity, Source};
 
-/// Check objects as the API server and the engine would, without either
+/// Check objects by the rules of the API server and the controller; neither has to run
 ///
-/// Reads manifests and says everything that the API server would refuse (schema, rules, names) and everything that
-/// Roster would say of them in status (references, prerequisites, duplicates, advice), each with its place in the file
-/// and what would be right. Documents of other kinds are passed over with a note. Without files, the objects of the
-/// cluster are judged. Exit code 0 when all is valid, 1 when something is not, 2 when it could not be found out.
+/// Reads manifests and reports everything that the API server would refuse (schema, rules, names) and every finding
+/// that Roster would write into status (references, prerequisites, duplicates, advice), each with its position in the
+/// file and a correction. Documents of other kinds are skipped with a note. Without files, checks the objects of the
+/// cluster. Exit code: 0 all valid; 1 something is invalid; 2 error.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  roster validate examples/field-operations examples/store.yaml\n  \
                         kustomize build overlays/production | roster validate -f -\n  \
                         roster validate -f examples --strict -o github\n  \
                         roster validate -n support --context kind-dev")]
 pub struct Args {
-    /// How it is printed; name only the objects that are not valid
+    /// Output format; `name` lists the objects that are not valid
     #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     output: Format,
 
-    /// Advice counts as an error
+    /// Treat advice as an error
     #[arg(long)]
     strict: bool,
 
@@ -40,7 +40,7 @@ pub struct Args {
 
 const FORMATS: &[Format] = &[Format::Text, Format::Name, Format::Json, Format::Yaml, Format::Github];
 
-/// What `roster validate -o json` prints.
+/// Findings, as printed with `-o json`.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Validation {
@@ -48,27 +48,27 @@ pub struct Validation {
     pub api_version: &'static str,
     /// `Validation`.
     pub kind: &'static str,
-    /// Whether nothing is wrong; with `--strict`, advice is wrong too.
+    /// Whether there are no errors; with `--strict`, also no advice.
     pub valid: bool,
-    /// Objects looked at, Namespaces included.
+    /// Number of objects checked, including Namespaces.
     pub objects: usize,
     /// Files read; 0 for a cluster.
     pub files: usize,
-    /// How many of `findings` are errors.
+    /// Number of errors.
     pub errors: usize,
-    /// How many are advice.
+    /// Number of advice findings.
     pub advice: usize,
-    /// How many are notes.
+    /// Number of notes.
     pub notes: usize,
-    /// Everything there is to say, in the order of the files.
+    /// Findings, in the order of the files.
     pub findings: Vec<Found>,
 }
 
-/// One thing to say.
+/// Finding.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Found {
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
     /// The file; absent for a cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,7 +88,7 @@ pub struct Found {
     /// One word: a reason of `Valid=False`, `Advice`, or what the API server would refuse.
     #[schemars(with = "String")]
     pub reason: DiagnosticReason,
-    /// What is wrong and what would be right.
+    /// Fault and correction.
     pub message: String,
 }
 
@@ -121,12 +121,12 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         Format::Github => print(&print::github(&said, &sum))?,
         _ => print(&print::text(&said, &sum))?,
     }
-    // Nothing is looked at again; taking very many objects apart would only take time.
+    // Nothing is read again; dropping very many objects would only take time.
     std::mem::forget(loaded);
     Ok(if valid { super::OK } else { super::NO })
 }
 
-/// The objects that are not valid; of a document that is no object, its file.
+/// Returns the objects that are not valid; for a document that is not an object, its file.
 fn names(said: &[Diagnostic], strict: bool) -> Vec<String> {
     let is_wrong = |one: &&Diagnostic| one.is_error() || (strict && one.severity == Severity::Advice);
     let name =

@@ -1,4 +1,4 @@
-//! Findings for people, and for a workflow run.
+//! Prints findings as text, and as annotations of a workflow run. Called by `roster validate`.
 
 use std::fmt::Write as _;
 
@@ -9,18 +9,18 @@ use crate::{
     manifests::{Diagnostic, Severity},
 };
 
-/// How much there is of everything.
+/// Counts of findings.
 pub(super) struct Sum {
     pub objects: usize,
     pub files: usize,
     pub errors: usize,
     pub advice: usize,
     pub notes: usize,
-    /// Whether advice counts as an error.
+    /// Whether advice is treated as an error.
     pub strict: bool,
 }
 
-/// As the compilers do it: what and where, and the line of the file with the place marked.
+/// Returns the findings like a compiler: message, position, and the line of the file with a mark.
 pub(super) fn text(said: &[Diagnostic], sum: &Sum) -> String {
     let mut out = String::new();
     let mut rest = said;
@@ -93,7 +93,7 @@ fn summary(sum: &Sum) -> String {
         parts.push(paint(BAD.bold(), counted(sum.errors, "error")));
     }
     if sum.advice > 0 {
-        let counts = if sum.strict { ", which --strict counts as an error" } else { "" };
+        let counts = if sum.strict { ", which --strict treats as an error" } else { "" };
         parts.push(paint(WARN, format_args!("{} of advice{counts}", counted(sum.advice, "piece"))));
     }
     if sum.notes > 0 {
@@ -126,7 +126,7 @@ fn file(one: &Diagnostic) -> String {
     if file == "-" { "standard input".to_owned() } else { file }
 }
 
-/// The line of the file, and what of it is meant.
+/// Writes the line of the file, and marks the position in it.
 fn frame(out: &mut String, one: &Diagnostic, style: Style) {
     let number = one.line.to_string();
     let indent = " ".repeat(number.len() + 1);
@@ -147,7 +147,7 @@ fn frame(out: &mut String, one: &Diagnostic, style: Style) {
     let _ = writeln!(out, "{indent} {} {blank}{}", bar("|"), paint(style, "^".repeat(width)));
 }
 
-/// Wrapped at spaces; later lines are indented. Colours count for nothing.
+/// Wraps text at spaces, ignoring colours; later lines are indented.
 fn wrapped(text: &str, indent: usize) -> String {
     fill("", 0, indent, text, prose_width())
 }

@@ -198,15 +198,15 @@ fn log(line: LeaseLog, identity: &str) {
             tracing::info!(?leases, "waiting for replicas of another number of shards");
         }
         LeaseLog::CannotRenew(error) => tracing::warn!(error, "cannot renew the lease; trying again"),
-        LeaseLog::RenewalUnanswered => tracing::warn!("no answer to the renewal of the lease; trying again"),
-        LeaseLog::GaveBack(lease) => tracing::info!(lease, "gave the lease back"),
+        LeaseLog::RenewalUnanswered => tracing::warn!("no response to the renewal of the lease; trying again"),
+        LeaseLog::GaveBack(lease) => tracing::info!(lease, "released the lease"),
         LeaseLog::CannotGiveBack { lease, error } => {
-            tracing::warn!(lease, error, "cannot give the lease back; a successor waits until it expires");
+            tracing::warn!(lease, error, "cannot release the lease; a successor waits until it expires");
         }
         LeaseLog::GivingBackUnanswered(lease) => {
-            tracing::warn!(lease, "no answer to giving the lease back; a successor waits until it expires");
+            tracing::warn!(lease, "no response to the release of the lease; a successor waits until it expires");
         }
         LeaseLog::Unreachable(error) => tracing::warn!(error, "cannot reach the leases; trying again"),
-        LeaseLog::StaysStale { lease, error } => tracing::warn!(lease, error, "a lease of no use stays"),
+        LeaseLog::StaysStale { lease, error } => tracing::warn!(lease, error, "an unused lease could not be deleted"),
     }
 }

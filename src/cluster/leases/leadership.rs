@@ -85,7 +85,7 @@ impl Leadership {
         self.send(LeaseEvent::Say(self.shard, self.epoch, note.to_owned()));
     }
 
-    /// AccountRevocations the leadership and lets a successor take over at once. Must be called after the last write has ended.
+    /// Ends the leadership and lets a successor take over at once. Must be called after the last write has ended.
     pub async fn release(self) {
         let (told, released) = oneshot::channel();
         let _ = self.commands.send(Command::Release(self.shard, self.epoch, told));

@@ -81,12 +81,12 @@ fn check_name(
     let path = DocumentPath::default().field("metadata").field("name");
     let message = match &metadata["name"] {
         Value::Null if metadata["generateName"].is_string() => {
-            "is required: with generateName nobody could tell the object again".to_owned()
+            "is required: an object with generateName cannot be identified later".to_owned()
         }
         Value::Null => "is required".to_owned(),
         Value::String(name) if fits(shape, name, most) => return,
         Value::String(name) => format!("{name:?} must be {words}"),
-        other => format!("must be a string, and this is {other}; put it in quotes: \"{other}\""),
+        other => format!("must be a string, but is {other}; put it in quotes: \"{other}\""),
     };
     problems.push(problem(path, message));
 }
@@ -117,7 +117,7 @@ fn common(metadata: &Value, problems: &mut Vec<Problem>) {
             let path = || root().field(field).field(key);
             let lower = if field == "annotations" { key.to_lowercase() } else { key.clone() };
             if !is_qualified(&lower) {
-                let message = format!("{key:?} is no key of {field}: write a name, or example.com/name");
+                let message = format!("{key:?} is not a valid key of {field}: write a name, or example.com/name");
                 problems.push(Problem { is_key: true, ..problem(path(), message) });
             }
             match value {
@@ -132,7 +132,7 @@ fn common(metadata: &Value, problems: &mut Vec<Problem>) {
                     }
                 }
                 other => {
-                    let message = format!("must be a string, and this is {other}; put it in quotes: \"{other}\"");
+                    let message = format!("must be a string, but is {other}; put it in quotes: \"{other}\"");
                     problems.push(problem(path(), message));
                 }
             }

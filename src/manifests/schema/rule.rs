@@ -41,7 +41,9 @@ fn matches(text: &CelString<'_>, pattern: &CelString<'_>) -> Result<CelBool, Exe
         }
         match patterns.get(pattern.inner()) {
             Some(Some(compiled)) => Ok(CelBool::from(compiled.is_match(text.inner()))),
-            _ => Err(ExecutionError::function_error("matches", format!("{:?} is no pattern", pattern.inner()))),
+            _ => {
+                Err(ExecutionError::function_error("matches", format!("{:?} is not a valid pattern", pattern.inner())))
+            }
         }
     })
 }

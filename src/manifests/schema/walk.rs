@@ -84,7 +84,7 @@ impl<'a> Walker<'a, '_> {
         let hint = match meant(name, known.iter().copied()) {
             Some(meant) => format!("; did you mean {meant:?}?"),
             None if known.is_empty() => String::new(),
-            None => format!("; known here: {}", known.join(", ")),
+            None => format!("; known fields: {}", known.join(", ")),
         };
         let message = format!("unknown field {name:?}{hint}");
         let problem = Problem { is_key: true, ..self.problem(DiagnosticReason::UnknownField, message) };
@@ -107,7 +107,7 @@ impl<'a> Walker<'a, '_> {
         if !node.choices.is_empty() && self.problems.len() == before && !node.choices.contains(value) {
             let choices: Vec<&str> = node.choices.iter().filter_map(Value::as_str).collect();
             let hint = value.as_str().map(|word| suggestion(word, choices.iter().copied())).unwrap_or_default();
-            self.say(DiagnosticReason::Schema, format!("{} is none of {}{hint}", shown(value), choices.join(", ")));
+            self.say(DiagnosticReason::Schema, format!("{} is not one of {}{hint}", shown(value), choices.join(", ")));
         }
         // Like the server: rules apply only to values that fit the schema.
         if self.problems.len() > before {
@@ -177,7 +177,7 @@ impl<'a> Walker<'a, '_> {
             };
             if !seen.insert(same) {
                 self.within(Way::Item(place), |walker| {
-                    walker.say(DiagnosticReason::Schema, format!("is there twice: {what}"));
+                    walker.say(DiagnosticReason::Schema, format!("exists twice: {what}"));
                 });
             }
         }
@@ -198,7 +198,7 @@ impl<'a> Walker<'a, '_> {
         }
         if node.is_time && !is_time(text) {
             let quoted = shown(&Value::String(text.to_owned()));
-            self.say(DiagnosticReason::Schema, format!("{quoted} is not a time; {}", right_time(text)));
+            self.say(DiagnosticReason::Schema, format!("{quoted} is not a valid time; {}", right_time(text)));
         }
         if is_boolean_to_kubectl(text) {
             let message = format!("kubectl reads {text} without quotes as a boolean; write \"{text}\"");
@@ -210,10 +210,10 @@ impl<'a> Walker<'a, '_> {
     fn number(&mut self, node: &Node, number: f64) {
         let (least, most) = node.number;
         if let Some(least) = least.filter(|least| number < *least) {
-            self.say(DiagnosticReason::Schema, format!("{number} is too low; the least is {least}"));
+            self.say(DiagnosticReason::Schema, format!("{number} is too low; the minimum is {least}"));
         }
         if let Some(most) = most.filter(|most| number > *most) {
-            self.say(DiagnosticReason::Schema, format!("{number} is too high; the most is {most}"));
+            self.say(DiagnosticReason::Schema, format!("{number} is too high; the maximum is {most}"));
         }
     }
 
@@ -253,7 +253,7 @@ impl<'a> Walker<'a, '_> {
             (Type::Array, Value::Object(_)) => "; begin the item with \"- \"".to_owned(),
             _ => String::new(),
         };
-        self.say(DiagnosticReason::Schema, format!("must be {wanted}, and {}{hint}", described(value)));
+        self.say(DiagnosticReason::Schema, format!("must be {wanted}, but {}{hint}", described(value)));
     }
 }
 
@@ -307,5 +307,5 @@ fn right_time(text: &str) -> String {
     let whole = |time: String| is_time(&time).then_some(time);
     let meant = whole(format!("{text}T00:00:00Z")).or_else(|| whole(format!("{text}Z")));
     let meant = meant.or_else(|| whole(format!("{}Z", text.replacen(' ', "T", 1))));
-    meant.map_or_else(|| "times look like 2026-12-31T00:00:00Z".to_owned(), |meant| format!("in UTC that is {meant}"))
+    meant.map_or_else(|| "write it as 2026-12-31T00:00:00Z".to_owned(), |meant| format!("in UTC, write {meant}"))
 }

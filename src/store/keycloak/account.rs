@@ -93,7 +93,7 @@ impl Work<'_> {
                 attributes: Some(attributes),
                 ..GroupRepresentation::default()
             };
-            let made = self.realm.wire.create("making a group", || admin.realm_groups_post(realm, group.clone()));
+            let made = self.realm.wire.create("creating a group", || admin.realm_groups_post(realm, group.clone()));
             parts.group = match made.await? {
                 Some(made) => made_id(&made),
                 None => self.taken_over("group", self.realm.top_group(&self.client_id).await?, cause, |there| {
@@ -116,7 +116,7 @@ impl Work<'_> {
         for alias in aliases(&self.client_id) {
             organization.alias = Some(alias);
             let post = || admin.realm_organizations_post(realm, organization.clone());
-            if let Some(made) = self.realm.wire.create("making an organization", post).await? {
+            if let Some(made) = self.realm.wire.create("creating an organization", post).await? {
                 return Ok(made_id(&made));
             }
             if let Some(there) = self.realm.organization(&self.client_id).await? {
@@ -142,7 +142,7 @@ impl Work<'_> {
             ..ClientScopeRepresentation::default()
         };
         let made =
-            self.realm.wire.create("making a client scope", || admin.realm_client_scopes_post(realm, scope.clone()));
+            self.realm.wire.create("creating a client scope", || admin.realm_client_scopes_post(realm, scope.clone()));
         if let Some(made) = made.await? {
             return Ok(made_id(&made));
         }
@@ -190,7 +190,7 @@ impl Work<'_> {
     }
 
     fn taken(&self, what: &str) -> StoreError {
-        StoreError::Conflict(format!("{what} {:?} is there, and not ours", self.client_id))
+        StoreError::Conflict(format!("{what} {:?} exists without the mark of this account", self.client_id))
     }
 
     /// Creates or updates the client and returns its id. The client holds the roles; nobody can log in by it.
@@ -219,7 +219,7 @@ impl Work<'_> {
             return Ok(uuid.to_owned());
         }
         let made =
-            self.realm.wire.create("making a client", || admin.realm_clients_post(realm, client.clone())).await?;
+            self.realm.wire.create("creating a client", || admin.realm_clients_post(realm, client.clone())).await?;
         made.map(|made| made_id(&made)).ok_or_else(|| self.taken("client"))
     }
 
@@ -251,7 +251,7 @@ impl Work<'_> {
                     realm, portal, scope,
                 )
             };
-            self.realm.remove("taking the account's scope from a portal", gone).await?;
+            self.realm.remove("removing the account's scope from a portal", gone).await?;
         }
         Ok(())
     }
@@ -269,7 +269,7 @@ impl Work<'_> {
         }
         if left {
             let account = &self.batch.mark.account;
-            return Err(StoreError::Conflict(format!("account {account} cannot go: a member is left in it")));
+            return Err(StoreError::Conflict(format!("account {account} cannot be removed: it still has a member")));
         }
         let scope = match parts.scope.as_str() {
             "" => self.own_scope_by_name().await?,
@@ -312,15 +312,15 @@ impl Work<'_> {
         tracing::warn!(
             account = %self.batch.mark.account,
             users,
-            "the account's organization stays in the realm: an identity provider keeps users in it, and Keycloak would \
-             delete them with it",
+            "the account's organization stays in the realm: it has users of an identity provider, whom Keycloak would \
+             delete with it",
         );
         Ok(())
     }
 }
 
-/// Returns two candidates for an organization's alias: `namespace.name`, and then with two dots. An alias stands in
-/// paths and claims, and may have no slash. Accounts of one store have different aliases, since a namespace has no dot.
+/// Returns two candidates for an organization's alias: `namespace.name`, and then with two dots. Aliases
+/// appear in paths and claims, so they must not contain a slash. Accounts of one store have different aliases, since a namespace has no dot.
 /// But `prod/shop.acme` has the alias of `shop/acme` in a store with the prefix `prod.`; the account that comes second
 /// uses two dots.
 fn aliases(client_id: &str) -> [String; 2] {

@@ -286,12 +286,11 @@ impl Work<'_> {
     async fn new_group(&self, definition: &Definition, group: GroupRepresentation) -> Result<String, StoreError> {
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         let parent = self.look.parts.group.as_str();
-        let made = self
-            .realm
-            .wire
-            .create("making a group", || admin.realm_groups_with_group_id_children_post(realm, parent, group.clone()));
+        let made = self.realm.wire.create("creating a group", || {
+            admin.realm_groups_with_group_id_children_post(realm, parent, group.clone())
+        });
         let Some(made) = made.await? else {
-            return Err(StoreError::Conflict(format!("group {:?} is there by now", definition.group_name())));
+            return Err(StoreError::Conflict(format!("group {:?} was created meanwhile", definition.group_name())));
         };
         let id = made_id(&made);
         // Somebody removed the group, and its members with it: add them again.

@@ -52,14 +52,14 @@ impl Realm {
                         one.clone(),
                     )
                 };
-                self.remove("taking a client role from a group", delete).await?;
+                self.remove("removing a client role from a group", delete).await?;
                 groups.push(group);
             }
         }
         for (parent, part) in self.handed_on(client).await? {
             if roles.iter().any(|role| role.id == part.id) {
                 let delete = || admin.realm_roles_with_role_name_composites_delete(realm, &parent, vec![part.clone()]);
-                self.remove("taking a client role out of a composite", delete).await?;
+                self.remove("removing a client role from a composite", delete).await?;
                 parents.extend(Some(parent).filter(|parent| *parent != self.default_role));
             }
         }

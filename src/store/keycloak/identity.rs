@@ -60,7 +60,7 @@ impl Work<'_> {
         };
         if email.as_str().split('@').next().is_some_and(|local| local.len() > 64) {
             return Err(StoreError::Unsupported(format!(
-                "Keycloak takes no address with more than 64 characters before the @, and {email} has"
+                "Keycloak does not accept {email}: it has more than 64 characters before the @"
             )));
         }
         // Keycloak would not notice that an existing user has this address in another spelling.
@@ -69,7 +69,7 @@ impl Work<'_> {
         {
             return self.known(user).await;
         }
-        let made = self.realm.wire.create("making a user", || admin.realm_users_post(realm, user.clone())).await?;
+        let made = self.realm.wire.create("creating a user", || admin.realm_users_post(realm, user.clone())).await?;
         if let Some(made) = made {
             let user = UserRepresentation { id: Some(made_id(&made)), ..user };
             return Ok(Person { made: true, ..self.realm.person_of(user, &self.client_id) });
@@ -82,7 +82,7 @@ impl Work<'_> {
             .realm
             .user_called(email)
             .await?
-            .ok_or_else(|| StoreError::Conflict(format!("the user of {email} is gone again")))?;
+            .ok_or_else(|| StoreError::Conflict(format!("the user of {email} was deleted again")))?;
         self.known(user).await
     }
 
@@ -98,8 +98,8 @@ impl Work<'_> {
             (Some(one), Some(two)) => {
                 let name = |user: UserRepresentation| user.username.unwrap_or_default();
                 Err(StoreError::Invalid(format!(
-                    "IdentityPinned: users {} and {} of the realm are both {email} to Roster; take the attributes {ADDRESS} \
-                     and {ENTRIES} from the wrong one",
+                    "IdentityPinned: users {} and {} of the realm are both recorded as {email}; remove the attributes \
+                     {ADDRESS} and {ENTRIES} from the wrong one",
                     name(one),
                     name(two)
                 )))
@@ -114,7 +114,7 @@ impl Work<'_> {
         let person = self.realm.person(&self.look.within(&self.client_id), user).await?;
         if (person.entry.is_none() || person.recalled) && person.has_anything() {
             let name = person.login();
-            return Err(StoreError::Conflict(format!("user {name} is a member by now, and not by us")));
+            return Err(StoreError::Conflict(format!("user {name} became a member meanwhile, and not by Roster")));
         }
         Ok(person)
     }
@@ -133,7 +133,7 @@ impl Work<'_> {
         let addresses: Vec<String> = entries.map(|entry| entry.address).collect();
         if let Some(other) = addresses.iter().find(|other| *other != email.as_str()) {
             return refuse(format!(
-                "IdentityPinned: user {name} of the realm is {other} to Roster, and cannot be {email}, too"
+                "IdentityPinned: user {name} of the realm is recorded as {other} and cannot also be {email}"
             ));
         }
         if !self.realm.is_certain(user, email.as_str()) {

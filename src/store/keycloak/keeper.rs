@@ -39,7 +39,7 @@ impl Realm {
         let now = kept(self).await?.map(|seal| seal.store_id());
         if now != self.store_id() {
             return Err(StoreError::Unavailable(format!(
-                "{}: the realm was made anew, or another one answers; it must be opened afresh",
+                "{}: the realm was recreated, or a different one responds; the store must be reopened",
                 self.wire.said
             )));
         }
@@ -60,7 +60,7 @@ pub(super) async fn make(realm: &Realm) -> Result<Seal, StoreError> {
     let keeper = keeper(seal::new_key()?);
     let (admin, name) = (&realm.wire.admin, realm.wire.realm.as_str());
     let post = || admin.realm_clients_post(name, keeper.clone());
-    let made = realm.wire.create("making the client that keeps the key of seals", post).await?;
+    let made = realm.wire.create("creating the client that keeps the key of seals", post).await?;
     let there = kept(realm).await?;
     if let (None, None) = (made, &there) {
         // Somebody removed the attribute but not the client.

@@ -38,7 +38,7 @@ impl Work<'_> {
                     parts.clone(),
                 )
             };
-            self.realm.remove("taking roles out of a client role", delete).await?;
+            self.realm.remove("removing roles from a client role", delete).await?;
         }
         if !self.look.wrong.handed_on.is_empty() {
             self.realm.cut_off(&uuid, &self.look.wrong.handed_on).await?;
@@ -57,7 +57,7 @@ impl Work<'_> {
         let role = RoleRepresentation { name: Some(name), ..RoleRepresentation::default() };
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         let post = || admin.realm_clients_with_client_uuid_roles_post(realm, uuid, role.clone());
-        self.realm.wire.create("making a client role", post).await.map(drop)
+        self.realm.wire.create("creating a client role", post).await.map(drop)
     }
 
     /// Moves all holders of an obsolete client role to its successor, several users at a time. A finished user no
@@ -104,10 +104,10 @@ impl Work<'_> {
             // too.
             let held = self.realm.direct(&user, uuid).await?;
             if held.iter().all(|held| held.id != going.id) {
-                return self.realm.remove("taking a permission back", || revoke(becomes.clone())).await;
+                return self.realm.remove("revoking a permission", || revoke(becomes.clone())).await;
             }
         }
-        self.realm.remove("taking a former permission", || revoke(vec![going.clone()])).await?;
+        self.realm.remove("removing a former permission", || revoke(vec![going.clone()])).await?;
         self.realm.log_out(&user).await
     }
 }

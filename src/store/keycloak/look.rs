@@ -222,15 +222,17 @@ impl Realm {
         anomalies.extend(composite.map(|role| Name::from(format!("client role {role} contains others"))));
         let handed_on = self.handed_on(uuid).await?;
         anomalies.extend(handed_on.iter().map(|(parent, role)| {
-            Name::from(format!("realm role {parent} hands on {}", role.name.as_deref().unwrap_or_default()))
+            Name::from(format!("realm role {parent} contains {}", role.name.as_deref().unwrap_or_default()))
         }));
         let foreign_scope = !parts.scope.is_empty() && self.lets_others_pass(&parts.scope, uuid).await?;
         if foreign_scope {
-            anomalies.push("its client scope lets other things into tokens".into());
+            anomalies.push("its client scope adds other data to tokens".into());
         }
         let there: BTreeSet<String> = there.into_iter().filter_map(|role| role.name).collect();
         anomalies.extend(wanted.difference(&there).map(|role| Name::from(format!("client role {role} is missing"))));
-        anomalies.extend(there.difference(&wanted).map(|role| Name::from(format!("client role {role} is not ours"))));
+        anomalies.extend(
+            there.difference(&wanted).map(|role| Name::from(format!("client role {role} does not have Roster's mark"))),
+        );
         if !parts.scope.is_empty() {
             let mapped: BTreeSet<String> = self.scope_roles(&parts.scope, uuid).await?;
             let missing = wanted.intersection(&there).filter(|role| !mapped.contains(*role));

@@ -131,7 +131,7 @@ impl Store for KeycloakStore {
 
     async fn apply(&self, batch: &Batch<'_>, _: Claim) -> Vec<Outcome> {
         if self.read_only {
-            let denied = StoreError::Denied(format!("{}: it was opened only to look", self.realm.wire.said));
+            let denied = StoreError::Denied(format!("{}: the store was opened read-only", self.realm.wire.said));
             return batch.refused(&denied);
         }
         apply::apply(&self.realm, batch).await

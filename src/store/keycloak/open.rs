@@ -86,7 +86,9 @@ async fn connect(place: &KeycloakLocation, secrets: &dyn Secrets) -> Result<(Rea
     let said = place.said();
     let url = valid_url(&place.url)?;
     if place.realm == "master" {
-        return Err(StoreError::Invalid(format!("{said}: the realm master administers all others; use another")));
+        return Err(StoreError::Invalid(format!(
+            "{said}: the realm master administers all other realms; use another realm"
+        )));
     }
     let [client, lists] = clients(place, &url, secrets, &said).await?;
     let secret = place.client_secret.read(secrets).await?;
@@ -111,7 +113,9 @@ async fn connect(place: &KeycloakLocation, secrets: &dyn Secrets) -> Result<(Rea
     realm.seal = keeper::kept(&realm).await?;
     realm.management = match realm.client("realm-management").await?.and_then(|client| client.id) {
         Some(id) => id,
-        None => return Err(StoreError::Invalid(format!("{}: it has no client realm-management", realm.wire.said))),
+        None => {
+            return Err(StoreError::Invalid(format!("{}: the realm has no client realm-management", realm.wire.said)));
+        }
     };
     let seconds = |number: Option<i32>| number.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
     let mut facts = Facts {
@@ -142,7 +146,7 @@ async fn connect(place: &KeycloakLocation, secrets: &dyn Secrets) -> Result<(Rea
 /// Keycloak is.
 fn valid_url(text: &str) -> Result<Url, StoreError> {
     let invalid = |why: &str| StoreError::Invalid(format!("Keycloak's url {text:?} {why}"));
-    let url = Url::parse(text).map_err(|error| invalid(&format!("is none: {error}")))?;
+    let url = Url::parse(text).map_err(|error| invalid(&format!("is not valid: {error}")))?;
     let local = match url.host() {
         Some(Host::Ipv4(ip)) if is_link_local(ip.into()) => return Err(invalid("is a link-local address")),
         Some(Host::Ipv6(ip)) if is_link_local(ip.into()) => return Err(invalid("is a link-local address")),
@@ -198,10 +202,12 @@ fn tls(ca: Option<&str>, said: &str) -> Result<rustls::ClientConfig, StoreError>
             for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
                 let added = certificate.map_err(|error| error.to_string());
                 let added = added.and_then(|one| roots.add(one).map_err(|error| error.to_string()));
-                added.map_err(|error| StoreError::Invalid(format!("{said}: caSecretRef: no certificate: {error}")))?;
+                added.map_err(|error| {
+                    StoreError::Invalid(format!("{said}: caSecretRef: not a valid certificate: {error}"))
+                })?;
             }
             if roots.is_empty() {
-                return Err(StoreError::Invalid(format!("{said}: caSecretRef holds no certificate")));
+                return Err(StoreError::Invalid(format!("{said}: caSecretRef contains no certificate")));
             }
         }
         None => {
@@ -224,7 +230,7 @@ impl Resolve for NotLinkLocal {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let fine: Vec<SocketAddr> = found.filter(|address| !is_link_local(address.ip())).collect();
             if fine.is_empty() {
-                return Err(format!("{} has no address but link-local ones", name.as_str()).into());
+                return Err(format!("{} has only link-local addresses", name.as_str()).into());
             }
             Ok(Box::new(fine.into_iter()) as Addrs)
         })
@@ -264,7 +270,7 @@ async fn log_in(wire: &Wire, place: &KeycloakLocation) -> Result<Vec<String>, St
         return Ok(held);
     }
     Err(StoreError::Denied(format!(
-        "{}: the service account of client {} lacks {} of realm-management; give it under Service account roles",
+        "{}: the service account of client {} lacks {} of realm-management; assign it under Service account roles",
         wire.said,
         place.client_id,
         missing.join(", ")
@@ -304,8 +310,8 @@ async fn undeclared(realm: &Realm) -> Result<Option<UPConfig>, StoreError> {
     let declared_here = attributes.iter().any(|attribute| attribute.name.as_deref() == Some(ENTRIES));
     if !declared_here && matches!(profile.unmanaged_attribute_policy, Some(UnmanagedAttributePolicy::Enabled)) {
         return Err(StoreError::Invalid(format!(
-            "{}: in realm {:?} users may write attributes of their own, Roster's among them; set Unmanaged attributes to \
-             anything but Enabled in its settings before Roster uses it",
+            "{}: in realm {:?} users may write their own attributes, including Roster's; set Unmanaged attributes to \
+             anything but Enabled in the realm's settings",
             realm.wire.said, realm.wire.realm
         )));
     }
@@ -373,7 +379,7 @@ mod tests {
             ("https://[::ffff:169.254.169.254]", "link-local"),
             ("https://u:p@id.example", "without user"),
             ("https://id.example?x", "without user"),
-            ("id.example", "is none"),
+            ("id.example", "is not valid"),
         ] {
             let refused = valid_url(bad).unwrap_err();
             assert!(matches!(&refused, StoreError::Invalid(said) if said.contains(why)), "{bad}: {refused}");

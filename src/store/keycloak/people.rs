@@ -117,8 +117,8 @@ impl Work<'_> {
             tracing::warn!(
                 account = %self.batch.mark.account,
                 user = person.id(),
-                "nothing of the account is left to this user, who stays in its organization: an identity provider keeps \
-                 them there, and Keycloak would delete them",
+                "the user has no access to the account any more, but stays in its organization: an identity provider \
+                 manages the user, whom Keycloak would delete",
             );
         } else if membership.is_some() {
             let gone = || {
@@ -178,9 +178,7 @@ impl Work<'_> {
         if let Some(user) = self.realm.user(id).await?
             && self.realm.person(&self.look.within(&self.client_id), user).await?.has_anything()
         {
-            return Err(StoreError::Conflict(format!(
-                "the user of {email} goes by another name by now, and has access"
-            )));
+            return Err(StoreError::Conflict(format!("the user of {email} has another name now, and has access")));
         }
         Ok(())
     }
@@ -203,7 +201,7 @@ impl Work<'_> {
         let found = if person.made { Some(person.user.clone()) } else { self.realm.user(person.id()).await? };
         let Some(mut user) = found else {
             return match entry {
-                Some(_) => Err(StoreError::Conflict(format!("the user of {email} is gone"))),
+                Some(_) => Err(StoreError::Conflict(format!("the user of {email} was deleted"))),
                 None => Ok(()),
             };
         };
@@ -248,7 +246,7 @@ impl Work<'_> {
         for name in missing {
             let role = self.roles.get(*name);
             roles.push(role.cloned().ok_or_else(|| {
-                StoreError::Conflict(format!("client role {name} is missing; the account is made whole first"))
+                StoreError::Conflict(format!("client role {name} is missing; the account is repaired first"))
             })?);
         }
         let (admin, realm, client) = (&self.realm.wire.admin, self.realm.wire.realm.as_str(), self.client()?);
@@ -339,7 +337,7 @@ impl Work<'_> {
         let left = self.realm.effective(person.id(), client).await?;
         match left.iter().find(|role| is_meant(role)).and_then(|role| role.name.as_deref()) {
             Some(name) => Err(StoreError::Invalid(format!(
-                "client role {name} still reaches {} by a composite of some client's role; take it out there",
+                "{} still has client role {name} through a composite client role; remove it there",
                 person.login()
             ))),
             None => Ok(true),

@@ -198,7 +198,7 @@ impl Person {
                 anomalies.push("not in the organization".into());
             }
             if !self.is_indexed(&entry.account) {
-                anomalies.push("Roster's attributes have been changed".into());
+                anomalies.push("Roster's attributes were changed".into());
             }
         }
         content.anomalies = anomalies.into();

@@ -74,7 +74,7 @@ impl Seal {
 pub(super) fn new_key() -> Result<String, StoreError> {
     let mut key = [0; LENGTH];
     let random = SystemRandom::new().fill(&mut key);
-    random.map_err(|_| StoreError::Unavailable("the system gives no random numbers".to_owned()))?;
+    random.map_err(|_| StoreError::Unavailable("the system provides no random numbers".to_owned()))?;
     Ok(BASE64_URL_SAFE_NO_PAD.encode(key))
 }
 

@@ -1,4 +1,4 @@
-//! Extent of a read: what of an account is looked at. Used by `look` and `find`, and by their callers.
+//! Extent of a read: the parts of an account that are read. Used by `look` and `find`, and by their callers.
 
 use std::collections::BTreeSet;
 

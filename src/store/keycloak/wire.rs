@@ -336,7 +336,7 @@ pub(super) fn words(error: &KeycloakError) -> String {
                 body.error_description.clone().or_else(|| body.error_message.clone()).or_else(|| body.error.clone())
             });
             let message = message.unwrap_or_else(|| text.chars().take(200).collect());
-            format!("it answered {status} {message}")
+            format!("it responded {status} {message}")
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::store::StoreError;
 /// Returns the class of `error`, with `said` before PostgreSQL's own message.
 pub(super) fn classify(said: &str, error: &sqlx::Error) -> StoreError {
     let said = match error {
-        sqlx::Error::PoolTimedOut => format!("{said}: no connection can be had"),
+        sqlx::Error::PoolTimedOut => format!("{said}: no connection available"),
         error => format!("{said}: {error}"),
     };
     let Some(code) = code(error) else { return StoreError::Unavailable(said) };

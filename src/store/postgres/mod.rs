@@ -123,7 +123,7 @@ impl Store for PostgresStore {
 
     async fn with_access(&self, who: &[Email], now: Timestamp) -> Result<Vec<(AccountKey, Email)>, StoreError> {
         let found = async { sql::with_access(&mut PostgresSession(&mut *self.pool.acquire().await?), who, now).await };
-        found.await.map_err(|error| self.failed("looking people up", &error))
+        found.await.map_err(|error| self.failed("looking up people", &error))
     }
 
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
@@ -136,7 +136,7 @@ impl Store for PostgresStore {
             return Vec::new();
         }
         if self.read_only {
-            let denied = StoreError::Denied(format!("{}: it was opened only to look", self.said));
+            let denied = StoreError::Denied(format!("{}: the store was opened read-only", self.said));
             return batch.refused(&denied);
         }
         let error = match self.try_apply(batch, claim).await {

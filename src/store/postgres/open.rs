@@ -68,8 +68,8 @@ async fn open_to_read(place: &PostgresLocation, secrets: &dyn Secrets) -> Result
         Schema::Absent => return Ok(None),
         Schema::Old => {
             return Err(StoreError::Invalid(format!(
-                "{said}: schema {} is not the one this release reads; `roster migrate --store postgres://…` brings it up \
-                 to date if an older Roster has written it",
+                "{said}: schema {} does not match this release; if an older Roster has written it, update it with \
+                 `roster migrate --store postgres://…`",
                 place.schema
             )));
         }
@@ -100,7 +100,7 @@ fn valid_schema(schema: &str) -> Result<(), StoreError> {
     let begins = schema.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
     if !begins || schema.len() > 63 || !schema.chars().all(fine) || schema.starts_with("pg_") {
         return Err(StoreError::Invalid(format!(
-            "{schema:?} is no name of a schema: 1 to 63 lower-case letters, digits and '_', not pg_…"
+            "{schema:?} is not a valid schema name: 1 to 63 lower-case letters, digits and '_', not pg_…"
         )));
     }
     Ok(())
@@ -119,7 +119,9 @@ pub(super) async fn once(
 async fn connect(options: &PgConnectOptions, said: &str) -> Result<PgConnection, StoreError> {
     match tokio::time::timeout(ACQUIRE, options.connect()).await {
         Ok(connected) => connected.map_err(|error| classify(&format!("{said}: connecting"), &error)),
-        Err(_) => Err(StoreError::Unavailable(format!("{said}: connecting: no answer within {} s", ACQUIRE.as_secs()))),
+        Err(_) => {
+            Err(StoreError::Unavailable(format!("{said}: connecting: no response within {} s", ACQUIRE.as_secs())))
+        }
     }
 }
 
@@ -157,8 +159,7 @@ fn parse(text: &SecretString, from: &str) -> Result<PgConnectOptions, StoreError
     // sqlx accepts any scheme, and would look for PostgreSQL at another database's address.
     let is_ours = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
     let parsed = if is_ours { text.parse().ok() } else { None };
-    parsed
-        .ok_or_else(|| StoreError::Invalid(format!("{from}: it must read postgres://user:password@host:port/database")))
+    parsed.ok_or_else(|| StoreError::Invalid(format!("{from}: write postgres://user:password@host:port/database")))
 }
 
 /// Returns the TLS mode. A server on another machine is always verified, unless the connection string explicitly
@@ -208,10 +209,10 @@ async fn sees_all(connection: &mut PgConnection, place: &PostgresLocation, said:
     let sees_all: bool = sqlx::query_scalar("SELECT NOT row_security_active('members') OR sees_all(current_user)")
         .fetch_one(&mut *connection)
         .await
-        .map_err(|error| failed("looking what this role may see", &error))?;
+        .map_err(|error| failed("checking the rights of this role", &error))?;
     if !sees_all {
         return Err(StoreError::Denied(format!(
-            "{said}: this role does not see all accounts; the owner of schema {0} must say: INSERT INTO {0}.visible_to \
+            "{said}: this role does not see all accounts; the owner of schema {0} must run: INSERT INTO {0}.visible_to \
              VALUES ('<role>', '*')",
             place.schema
         )));
@@ -235,7 +236,7 @@ enum Schema {
 /// # Errors
 /// `Invalid` if a newer Roster wrote it.
 async fn schema(connection: &mut PgConnection, said: &str) -> Result<Schema, StoreError> {
-    let failed = |error: &sqlx::Error| classify(&format!("{said}: looking at its schema"), error);
+    let failed = |error: &sqlx::Error| classify(&format!("{said}: reading its schema"), error);
     let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
         .fetch_one(&mut *connection)
         .await
@@ -251,7 +252,8 @@ async fn schema(connection: &mut PgConnection, said: &str) -> Result<Schema, Sto
     let known: Vec<(i64, Vec<u8>)> = MIGRATIONS.iter().map(|one| (one.version, one.checksum.to_vec())).collect();
     if let Some((version, _)) = made.iter().find(|(version, _)| known.iter().all(|(known, _)| known != version)) {
         return Err(StoreError::Invalid(format!(
-            "{said}: a newer Roster has written it (schema {version}; this one knows {}); use that one, or another schema",
+            "{said}: a newer Roster has written it (schema {version}; this release knows {}); use the newer release, \
+             or another schema",
             MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
         )));
     }
@@ -264,7 +266,7 @@ async fn schema(connection: &mut PgConnection, said: &str) -> Result<Schema, Sto
 
 /// Creates the schema and runs the missing migrations. Other processes that migrate at the same time wait.
 async fn migrate(connection: &mut PgConnection, schema: &str, said: &str) -> Result<(), StoreError> {
-    let said = format!("{said}: bringing schema {schema} up to date");
+    let said = format!("{said}: updating schema {schema}");
     let failed = |error: &sqlx::Error| match classify(&said, error) {
         StoreError::Denied(why) => {
             StoreError::Denied(format!("{why}; the owner of the schema can do it: roster migrate --store postgres://…"))

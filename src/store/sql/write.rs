@@ -104,7 +104,7 @@ async fn fence(session: &mut dyn Session, cluster: &str, claim: Claim, at: Slot)
     let epoch = claim.epoch.0;
     match read::number(session, Read::Fence(cluster, at)).await? {
         Some(highest) if highest > epoch => Err(Failed::Refused(StoreError::Conflict(format!(
-            "a newer leader has written here (term {highest}, this one is {epoch})"
+            "a newer leader has written here (epoch {highest}; this one has {epoch})"
         )))),
         highest => Ok(highest != Some(epoch)),
     }
@@ -281,7 +281,7 @@ impl<'a> Writing<'a> {
         self.session.each(Read::Left(self.id), &mut take).await?;
         if let Some(what) = left {
             let account = &self.audit.batch.mark.account;
-            return Ok(Err(StoreError::Conflict(format!("account {account} cannot go: {what} is left in it"))));
+            return Ok(Err(StoreError::Conflict(format!("account {account} cannot be removed: it still has {what}"))));
         }
         self.session.write(Write::RemoveAccount(self.id)).await?;
         self.session.write(Write::UnusedLayouts).await?;

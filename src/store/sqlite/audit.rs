@@ -21,7 +21,7 @@ pub async fn verify_audit(file: &Path) -> Result<AuditReport, StoreError> {
         .disable_statement_logging();
     let mut connection = options.connect().await.map_err(failed)?;
     if !owner(&mut connection, file).await? {
-        return Err(StoreError::Invalid(format!("{}: it is empty, and no store", file.display())));
+        return Err(StoreError::Invalid(format!("{}: the file is empty and not a store", file.display())));
     }
     let mut transaction = connection.begin().await.map_err(failed)?;
     let report = sql::verify(&mut SqliteSession(&mut transaction)).await.map_err(failed)?;

@@ -7,7 +7,7 @@ pub(super) fn classify(said: &str, error: &sqlx::Error) -> StoreError {
     match primary_code(error) {
         // SQLite's codes PERM, READONLY, AUTH.
         Some(3 | 8 | 23) => StoreError::Denied(format!("{said}: {error}")),
-        Some(5 | 6) => StoreError::Unavailable(format!("{said}: another process keeps it locked: {error}")),
+        Some(5 | 6) => StoreError::Unavailable(format!("{said}: another process holds a lock on it: {error}")),
         _ if is_refused(error) => StoreError::Invalid(format!("{said}: {error}")),
         _ => StoreError::Unavailable(format!("{said}: {error}")),
     }

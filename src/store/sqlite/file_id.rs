@@ -30,8 +30,8 @@ impl FileId {
         let gone = |why: String| Err(StoreError::Unavailable(format!("{}: {why}", self.path.display())));
         match Self::of(&self.path) {
             Ok(found) if (found.device, found.inode) == (self.device, self.inode) => Ok(()),
-            Ok(_) => gone("the file was replaced; it must be opened anew".to_owned()),
-            Err(error) => gone(format!("the file is gone; it must be opened anew: {error}")),
+            Ok(_) => gone("the file was replaced; it must be opened again".to_owned()),
+            Err(error) => gone(format!("the file was deleted; it must be opened again: {error}")),
         }
     }
 

@@ -93,7 +93,7 @@ impl Store for SqliteStore {
     async fn with_access(&self, who: &[Email], now: Timestamp) -> Result<Vec<(AccountKey, Email)>, StoreError> {
         self.file.check()?;
         let found = async { sql::with_access(&mut SqliteSession(&mut *self.readers.acquire().await?), who, now).await };
-        found.await.map_err(|error| self.file.failed("looking people up", &error))
+        found.await.map_err(|error| self.file.failed("looking up people", &error))
     }
 
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {

@@ -148,8 +148,8 @@ async fn has_known_schema(connection: &mut SqliteConnection, path: &Path) -> Res
         Some(found) => {
             let (known, than) = (known.unwrap_or_default(), if Some(found) > known { "a newer" } else { "an older" });
             Err(StoreError::Invalid(format!(
-                "{}: {than} Roster has written it (schema {found}; this one reads {known}); use that one, or let a \
-                 writer of this one (the controller, or `roster apply`) bring an older one up to date",
+                "{}: {than} Roster has written it (schema {found}; this release reads {known}); use that release, or \
+                 let this release update an older schema (the controller or `roster apply`)",
                 path.display()
             )))
         }
@@ -210,7 +210,7 @@ async fn claim(connection: &mut SqliteConnection, path: &Path) -> Result<(), Sto
     sqlx::query("PRAGMA application_id = 0x526f7374")
         .execute(connection)
         .await
-        .map_err(|error| classify(&format!("{}: making it a store", path.display()), &error))?;
+        .map_err(|error| classify(&format!("{}: initializing the store", path.display()), &error))?;
     Ok(())
 }
 
@@ -223,7 +223,7 @@ pub(super) async fn owner(connection: &mut SqliteConnection, path: &Path) -> Res
         sqlx::query_as("SELECT application_id, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id")
             .fetch_one(connection)
             .await
-            .map_err(|error| classify(&format!("{}: looking whose it is", path.display()), &error))?;
+            .map_err(|error| classify(&format!("{}: reading its application id", path.display()), &error))?;
     match (id, tables) {
         (APPLICATION_ID, _) => Ok(true),
         (0, 0) => Ok(false),
@@ -235,11 +235,12 @@ pub(super) async fn owner(connection: &mut SqliteConnection, path: &Path) -> Res
 }
 
 async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
-    let said = format!("{}: bringing its schema up to date", path.display());
+    let said = format!("{}: updating its schema", path.display());
     MIGRATIONS.run(writer).await.map_err(|error| match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => classify(&said, &error),
         MigrateError::VersionMissing(version) => StoreError::Invalid(format!(
-            "{said}: a newer Roster has written it (schema {version}; this one knows {}); use that one, or another file",
+            "{said}: a newer Roster has written it (schema {version}; this release knows {}); use the newer release, \
+             or another file",
             MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
         )),
         error => StoreError::Invalid(format!("{said}: {error}")),

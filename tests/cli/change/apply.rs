@@ -36,7 +36,10 @@ fn without_a_terminal_somebody_has_to_say_yes() {
     let desk = Desk::new();
     let said = desk.run("apply -f BEFORE --store shop.db").stdin("yes\n").said();
     assert!(said.starts_with("exit code 2"), "{said}");
-    assert!(said.ends_with("error: nothing was changed: there is no terminal to ask on; say --yes\n"), "{said}");
+    assert!(
+        said.ends_with("error: nothing was changed: there is no terminal for confirmation; pass `--yes`\n"),
+        "{said}"
+    );
     assert_eq!(desk.files("."), Vec::<String>::new());
 }
 
@@ -59,7 +62,7 @@ fn a_store_that_a_cluster_keeps_is_refused_and_planned() {
 fn accounts_that_are_gone_from_the_files_go_with_prune_only() {
     let desk = Desk::applied();
     let said = desk.said("apply -f AFTER --store shop.db --yes");
-    assert!(said.contains("left as they are") && said.contains("shop/bolt"), "{said}");
+    assert!(said.contains("left unchanged") && said.contains("shop/bolt"), "{said}");
     assert!(desk.said("plan -f AFTER --store shop.db").contains("shop/bolt"));
     assert_snapshot!(desk.said("apply -f AFTER --store shop.db --yes --prune"));
     assert!(!desk.said("plan -f AFTER --store shop.db").contains("shop/bolt"));

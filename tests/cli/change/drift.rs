@@ -48,7 +48,7 @@ fn without_a_store_nobody_knows_whether_anything_has_drifted() {
     assert_eq!(desk.files("."), Vec::<String>::new());
     std::fs::write(desk.path("empty.db"), "").unwrap();
     let said = desk.said("drift -f BEFORE --store empty.db");
-    assert!(said.starts_with("exit code 2") && said.contains("empty.db is an empty file, and no store"), "{said}");
+    assert!(said.starts_with("exit code 2") && said.contains("empty.db is an empty file, not a store"), "{said}");
 }
 
 #[test]

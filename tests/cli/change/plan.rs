@@ -61,7 +61,7 @@ fn what_apply_would_prune() {
     assert_snapshot!(desk.said("plan -f BEFORE/portal.yaml -f BEFORE/acme.yaml --store shop.db --prune"));
     // A wrong folder is not the wish to remove everything.
     let said = desk.said("plan -f BEFORE/portal.yaml --store shop.db --prune");
-    assert!(said.starts_with("exit code 2") && said.contains("the files have no Account"), "{said}");
+    assert!(said.starts_with("exit code 2") && said.contains("the files contain no Account"), "{said}");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn nothing_to_do_is_one_line_and_detailed_exit_codes_are_terraforms() {
     assert_snapshot!(desk.said("plan -f BEFORE --store shop.db --detailed-exitcode"), @r"
     exit code 0
     ---- stdout
-    No changes: the store holds what is wanted (2 accounts).
+    No changes: the store is up to date (2 accounts).
     ");
     assert!(desk.said("plan -f AFTER --store shop.db --detailed-exitcode").starts_with("exit code 2"));
     assert!(desk.said("plan -f AFTER --store shop.db").starts_with("exit code 0"));
@@ -132,7 +132,7 @@ fn the_guard_holds_back_and_says_how_to_approve() {
     assert_snapshot!(desk.said("apply -f three.yaml --store shop.db --yes --approve 0123456789abcdef"));
     // Who only looks at the code must not take them for gone.
     let held = desk.said("apply -f three.yaml --store shop.db --yes");
-    assert!(held.starts_with("exit code 1") && held.contains("Nothing was done"), "{held}");
+    assert!(held.starts_with("exit code 1") && held.contains("No changes were made"), "{held}");
     let plan = desk.run("plan -f three.yaml --store shop.db -o json").output().stdout;
     let plan: serde_json::Value = serde_json::from_slice(&plan).unwrap();
     let hash = plan["accounts"][0]["guarded"]["hash"].as_str().unwrap().to_owned();

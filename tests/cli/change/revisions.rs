@@ -28,7 +28,7 @@ fn a_revision_and_itself_are_the_same() {
             "plan --from EXAMPLES/store.yaml --from EXAMPLES/{portal} --to EXAMPLES/store.yaml --to EXAMPLES/{portal} --detailed-exitcode"
         ));
         assert!(said.starts_with("exit code 0"), "{said}");
-        assert!(said.contains("No changes: both revisions mean the same"), "{said}");
+        assert!(said.contains("No changes: both revisions have the same effect"), "{said}");
     }
 }
 
@@ -59,7 +59,7 @@ fn a_store_need_not_be_among_the_files() {
     let desk = Desk::new();
     let said = desk.said("plan --from EXAMPLES/secondary-users/account.yaml --to EXAMPLES/secondary-users");
     assert!(said.contains("petra@tidewater.example"), "{said}");
-    assert!(said.contains("did not resolve before"), "{said}");
+    assert!(said.contains("could not be resolved before"), "{said}");
 }
 
 /// Sections and levels come and go; what nobody changed is not told.
@@ -97,7 +97,7 @@ fn a_namespace_that_is_taken_out_goes_with_everything_in_it() {
         desk.revised(revision, |text| text);
     }
     std::fs::write(desk.path("from/a.yaml"), "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}").unwrap();
-    let told = "a prune deletes it with everything in it: 1 account with 4 Memberships, which these files still have";
+    let told = "pruning deletes it with its content: 1 account with 4 Memberships, which these files still contain";
     for format in ["text", "markdown"] {
         let said = desk.said(&format!("plan --from from --to to -o {format}"));
         assert!(said.replace("\n", " ").split_whitespace().collect::<Vec<_>>().join(" ").contains(told), "{said}");

@@ -36,7 +36,9 @@ async fn what_only_the_store_knows_is_no_unless_it_is_asked() {
     let (said, code) = can("View", "").await;
     assert_eq!(code, 1, "{said}");
     assert!(
-        said.starts_with("no\n") && said.contains("only the store knows") && said.contains("does not admit"),
+        said.starts_with("no\n")
+            && said.contains("only the store has this information")
+            && said.contains("does not admit"),
         "{said}"
     );
     let store = format!("--store {}", scene.file().display());

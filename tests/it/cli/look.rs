@@ -129,11 +129,11 @@ async fn who_may_not_see_the_leases_is_told_so_and_who_asks_for_them_does_not_he
     std::fs::write(&kubeconfig, plane.kubeconfig_of(&user, &[]).await).unwrap();
     let (code, out, err) = roster_as(&kubeconfig, &["status", "-n", scene.name()]).await;
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
-    assert!(out.contains("Everything that can be seen is ready; who leads cannot be seen."), "{out}");
+    assert!(out.contains("All visible objects are ready; the leader is unknown."), "{out}");
     let (code, out, _) = roster_as(&kubeconfig, &["status", "-n", scene.name(), "--store-namespace", SYSTEM]).await;
     assert_eq!(code, 1, "{out}");
     assert!(
-        out.contains("Not everything is ready: who leads cannot be seen.")
+        out.contains("Not everything is ready: the leader is unknown.")
             && out.contains("cannot list resource \"leases\""),
         "{out}"
     );
@@ -162,7 +162,7 @@ async fn guarded_removals_come_with_what_lets_them_pass() {
     scene.wait("Account", "acme", "Synced", "False RemovalGuarded").await;
     // The objects say that they are gone; whoever asks the objects alone is told that the store may say otherwise.
     let (_, _, err) = roster(&["who-can", "Edit", "orders", "-n", scene.name()]).await;
-    let note = format!("the store may give something else: Account {} is RemovalGuarded", scene.account("acme"));
+    let note = format!("the store may differ: Account {} is RemovalGuarded", scene.account("acme"));
     assert!(err.contains(&note), "{err}");
     let (code, out, _) = roster(&["status", "-n", scene.name()]).await;
     assert_eq!(code, 1, "{out}");

@@ -41,7 +41,7 @@ async fn a_plan_agrees_with_the_controller_and_sees_what_somebody_changed() {
     let drift = ["drift", "-n", site.name(), "--sqlite-dir", folder];
     let before = site.file().dump().await;
     let (code, said) = roster(site.plane(), &plan);
-    assert_eq!((code, said.as_str()), (0, "No changes: the store holds what is wanted (1 account).\n"));
+    assert_eq!((code, said.as_str()), (0, "No changes: the store is up to date (1 account).\n"));
     assert_eq!(roster(site.plane(), &drift).0, 0);
     assert_eq!(site.file().dump().await, before, "looking changes nothing");
     // Where the store is not there, nothing has been found out about it.
@@ -73,9 +73,9 @@ async fn a_controllers_store_is_imported_and_planned_and_never_applied_to() {
     assert_eq!(code, 0, "{said}");
     // The file's path is long: lines are wrapped anywhere.
     let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("is kept by a cluster's controller"), "{said}");
+    assert!(words.contains("is managed by a cluster's controller"), "{said}");
     let (code, said) = roster(site.plane(), &[&["apply", "--yes"], &files[..]].concat());
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("is kept by a cluster's controller"), "{said}");
+    assert!(said.contains("is managed by a cluster's controller"), "{said}");
     assert_eq!(file.dump().await, before);
 }

@@ -116,7 +116,7 @@ async fn what_others_wrote_is_not_taken() {
     scene.apply(&member("eve", "{name: clerk}")).await;
     let status = scene.wait("Membership", "eve", "Synced", "False NotOwned").await;
     let message = find(&status, "Synced").unwrap().message;
-    for text in ["eve@acme.example is in the store already and is not ours", "spec.adoption"] {
+    for text in ["eve@acme.example exists in the store without the mark of this Account", "spec.adoption"] {
         assert!(message.contains(text), "{message}");
     }
     assert_eq!(find(&status, "Ready").unwrap().reason, "NotOwned");
@@ -198,7 +198,7 @@ async fn while_paused_grants_wait_and_revocations_do_not() {
     let status = scene.wait("Membership", "new", "Synced", "False Paused").await;
     assert_eq!(find(&status, "Ready").unwrap().reason, "Paused");
     assert_eq!(kstatus(&status), (false, false), "{status:#}");
-    assert!(find(&status, "Synced").unwrap().message.contains("only revocations are made"), "{status:#}");
+    assert!(find(&status, "Synced").unwrap().message.contains("only revocations are applied"), "{status:#}");
     scene.wait_view("nora@acme.example", "orders=None").await;
     scene.wait_view("new@acme.example", "").await;
     scene.ready("Membership", "dana").await;

@@ -46,7 +46,7 @@ async fn deleted_definitions_do_what_the_deletion_policy_says_and_all_is_well_wh
     definitions_left(&plane, 0).await;
     assert_eq!(orphan.left().await, before[0]);
     delete.only_the_account_is_removed(&before[1]).await;
-    ready(&mut roster, "the server does not know").await;
+    ready(&mut roster, "the API server does not have").await;
 
     // They are back, and the objects, too: what was left is taken back as it is, the rest is made again.
     Controller::prepare(&plane).await;
@@ -98,7 +98,7 @@ async fn definitions_of_an_earlier_release_are_waited_for_and_a_store_that_was_n
     };
     release("0.1.0").await;
     let mut roster = Controller::spawn(&plane, &folder, |_| {});
-    ready(&mut roster, "accounts.roster.dev is of an earlier release (0.1.0").await;
+    ready(&mut roster, "accounts.roster.dev is from an earlier release (0.1.0").await;
     let site = Site::on(&plane, &folder, "earlier").await;
     site.account("acme", "").await;
     site.member("ann", "viewer").await;
@@ -117,7 +117,7 @@ async fn definitions_of_an_earlier_release_are_waited_for_and_a_store_that_was_n
     // Installed over a controller that leads: it stops until they are back.
     release("0.1.0").await;
     roster.logged("no longer leading").await;
-    ready(&mut roster, "is of an earlier release").await;
+    ready(&mut roster, "is from an earlier release").await;
     release(env!("CARGO_PKG_VERSION")).await;
     roster.logged_after("\"message\":\"leading\"", 1).await;
     ready(&mut roster, "200 OK").await;
@@ -140,7 +140,7 @@ async fn a_definition_that_is_made_anew_removes_nobody_until_somebody_says_that_
     plane.kubectl_ok(&["delete", "crd", "memberships.roster.dev"], None).await;
     Controller::prepare(&plane).await;
     let message = site.wait("Account", "acme", "Ready", "False DefinitionRecreated").await;
-    assert!(message.contains("memberships.roster.dev was made anew after this Account"), "{message}");
+    assert!(message.contains("memberships.roster.dev was re-created after this Account"), "{message}");
     let since = site.left().await.audit[before.audit.len()..].to_vec();
     assert!(since.is_empty(), "{since:#?}");
 
@@ -193,7 +193,8 @@ async fn an_object_that_cannot_be_read_stops_nothing_else() {
     site.member_of("acme", "gus", "roleRef: {kind: Role, name: staff}, suspended: 'yes'").await;
     for name in ["ann", "gus"] {
         let said = site.wait("Membership", name, "Valid", "False").await;
-        let wanted = "spec.suspended: it cannot be read, so nothing is changed for it: invalid type: string \"yes\"";
+        let wanted = "spec.suspended: the object cannot be read; Roster makes no changes for it: invalid type: string \
+                      \"yes\"";
         assert!(said.starts_with(wanted), "{said}");
     }
     site.patch("Membership", "bob", json!({"spec": {"suspended": true}})).await;

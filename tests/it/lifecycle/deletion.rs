@@ -20,7 +20,7 @@ async fn a_deleted_account_takes_everything_with_it_and_releases_store_and_catal
     for kind in ["IdentityStore", "PermissionCatalog"] {
         site.delete(kind, &it).await;
         let message = site.wait(kind, &it, "Ready", "False InUse").await;
-        assert!(message.starts_with("it is being deleted, and waits: 1 account "), "{message}");
+        assert!(message.starts_with("deletion waits: 1 account "), "{message}");
     }
     site.member("finn", "viewer").await;
     site.view("finn", VIEWER).await;

@@ -64,7 +64,7 @@ async fn each_change_of_access_is_one_line_and_addresses_stand_in_none() {
     site.patch("IdentityStore", site.name(), blocked).await;
     let [_, _, origin] = changed(&mut roster, "dana", "ended", "spec").await;
     assert!(origin.starts_with("IdentityStore ") && origin.ends_with(": left in October"), "{origin}");
-    line(&mut roster, &["\"BlocksInForce\"", "1 address without access in every account"]).await;
+    line(&mut roster, &["\"BlocksInForce\"", "1 address without access in any account"]).await;
 
     site.patch("IdentityStore", site.name(), json!({"spec": {"blocked": null}})).await;
     changed(&mut roster, "dana", "restored", "spec").await;

@@ -73,7 +73,7 @@ async fn who_cannot_reach_the_api_server_is_not_ready_and_says_why() {
         (&closed, &["--shards=4"]),
     ] {
         let mut roster = spawn(&plane, &folder, kubeconfig, args);
-        unready(&mut roster, "the API server does not answer").await;
+        unready(&mut roster, "the API server does not respond").await;
         if kubeconfig == &closed {
             unready(&mut roster, "Connection refused").await;
         }

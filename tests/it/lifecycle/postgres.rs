@@ -103,7 +103,7 @@ async fn a_secret_is_for_one_store_and_can_be_exchanged() {
     let (site, backend) = (Site::shared("pg-secret").await, Postgres::fresh().await);
     store(&site, &backend, NEVER).await;
     let missing = site.wait("IdentityStore", site.name(), "Ready", "False StoreUnavailable").await;
-    assert!(missing.contains("is not there"), "{missing}");
+    assert!(missing.contains("does not exist"), "{missing}");
     let url = backend.server.url(&backend.owner);
     secret(&site, &url, "another").await;
     let denied = site.wait("IdentityStore", site.name(), "Ready", "False StoreRejected").await;

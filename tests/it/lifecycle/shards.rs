@@ -142,7 +142,7 @@ async fn accounts_are_shared_out_and_move_with_the_replicas() {
     // A rolling upgrade: a new one comes, an old one goes, and its accounts are not left waiting for its lease to
     // expire.
     first.signal("TERM");
-    first.logged("gave the lease back").await;
+    first.logged("released the lease").await;
     assert_eq!(first.end().await.code(), Some(0));
     everywhere(&site, "admin").await;
     is_everywhere(&site, ADMIN).await;

@@ -177,7 +177,7 @@ async fn a_file_that_was_removed_or_replaced_is_written_again_once_somebody_appr
     let approve =
         async |id: &str| site.annotate("IdentityStore", site.name(), "roster.dev/approve-store", Some(id)).await;
     remove();
-    let second = replaced(&site, "answers, which is empty").await;
+    let second = replaced(&site, "responds, which is empty").await;
     assert_ne!(second, first);
     site.wait("Account", "beta", "Synced", "False StoreReplaced").await;
     site.event("IdentityStore", site.name(), "StoreReplaced").await;
@@ -206,7 +206,7 @@ async fn a_file_that_was_removed_or_replaced_is_written_again_once_somebody_appr
     remove();
     site.patch("Membership", "eve", json!({"spec": {"suspended": true}})).await;
     fs::rename(&old, file.path()).unwrap();
-    assert_eq!(replaced(&site, "answers, which holds 2 accounts and 2 members").await, first);
+    assert_eq!(replaced(&site, "responds, which holds 2 accounts and 2 members").await, first);
     site.view("eve", NONE).await;
     site.view("dana", VIEWER).await;
     site.view("finn", "").await;
@@ -218,7 +218,7 @@ async fn a_file_that_was_removed_or_replaced_is_written_again_once_somebody_appr
     let kept = file.path().with_extension("kept");
     sqlx::query("VACUUM INTO ?").bind(kept.to_str()).execute(&mut file.connect().await).await.unwrap();
     remove();
-    let third = replaced(&site, "answers, which is empty").await;
+    let third = replaced(&site, "responds, which is empty").await;
     let (code, out, _) = crate::cli::look::roster(&["status", "-n", site.name(), "-o", "json"]).await;
     let status: serde_json::Value = serde_json::from_str(&out).unwrap();
     let store = &status["stores"][0];
@@ -230,7 +230,7 @@ async fn a_file_that_was_removed_or_replaced_is_written_again_once_somebody_appr
     remove();
     fs::rename(&kept, file.path()).unwrap();
     healed("the known store is used again").await;
-    let back = format!("store {first} answers again, and is used as before; it holds 2 accounts and 3 members");
+    let back = format!("store {first} is back and used as before; it holds 2 accounts and 3 members");
     site.event_with("IdentityStore", site.name(), "StoreUsed", &back).await;
 }
 

@@ -45,7 +45,7 @@ impl InvalidReason {
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::AccountNotFound => "apply the Account, or correct spec.accountRef",
-            Self::RoleNotFound => "apply the role, or correct its name; mind kind: Role and kind: PredefinedRole",
+            Self::RoleNotFound => "apply the role, or correct its name; check kind: Role or kind: PredefinedRole",
             Self::GroupNotFound => "apply the UserGroup, or correct its name",
             Self::CatalogNotFound => "apply the PermissionCatalog, or correct spec.catalogRef",
             Self::StoreNotFound => "apply the IdentityStore that spec.storeRef names",
@@ -53,25 +53,26 @@ impl InvalidReason {
             Self::NamespaceNotAllowed => "label the namespace, or change allowedNamespaces of the store or catalog",
             Self::ParentNotAllowed => "ask the owner of the parent account to admit it",
             Self::ApprovalPending => "list it in spec.managedAccounts.approved of the parent",
-            Self::CatalogInvalid => "mend the catalog; its own message lists every fault with its field",
+            Self::CatalogInvalid => "correct the catalog; its own message lists every error with its field",
             Self::UnknownSection => "correct the section's name; the catalog lists them",
-            Self::UnknownLevel => "correct the level; the message lists those there are",
+            Self::UnknownLevel => "correct the level; the message lists the section's levels",
             Self::NotApplicable => {
-                "take out what cannot be configured for this role; a Role that overrides a role which is not overridable must be deleted"
+                "remove the section that cannot be configured for this role; delete a Role that overrides a role which is \
+                 not overridable"
             }
             Self::RoleNotAvailable => "choose a role that members of this type of account can hold",
             Self::RoleRequired => "give the member a role in spec.roleRef",
-            Self::GroupsForbidden => "take spec.groupRefs away, or change members.groups of the catalog",
+            Self::GroupsForbidden => "remove spec.groupRefs, or change members.groups of the catalog",
             Self::InvitationRequired => "invite the member instead, or change members.direct of the catalog",
             Self::NameTaken => "rename or delete one of the two roles",
             Self::OwnerIsMember => "delete it: the owner needs neither Membership nor Invitation",
-            Self::OwnerImmutable => "put the former owner back, or let the catalog's ownerChange be ByPlatform",
+            Self::OwnerImmutable => "restore the former owner, or set ownerChange: ByPlatform in the catalog",
             Self::OwnerMissing => "set spec.owner of the Account",
             Self::DuplicateMembership => "delete one of the two Memberships",
-            Self::ConfirmationMissing => "name the restriction in spec.acknowledge, if the lifting is meant",
+            Self::ConfirmationMissing => "to confirm the lift, name the restriction in spec.acknowledge",
             Self::PlanNotEligible => "change spec.plan of the Account",
-            Self::Unauthorized => "have it changed by somebody who may",
-            Self::AddressInvalid => "correct the address: no mail system could have this one",
+            Self::Unauthorized => "ask somebody with the required authority to change it",
+            Self::AddressInvalid => "correct the address; it is not a valid e-mail address",
             Self::Unreadable => "correct the field, or install the definitions of this release",
         }
     }
@@ -106,19 +107,24 @@ impl SyncReason {
         match self {
             Self::InSync | Self::Applied => None,
             Self::DriftReported => Some(
-                "undo the change in the store, or set drift.policy: Correct; for members nobody declared, drift.unmanaged: Remove",
+                "undo the change in the store, or set drift.policy: Correct; for undeclared members, set \
+                 drift.unmanaged: Remove",
             ),
-            Self::StoreUnavailable => Some("bring the store back; it is tried again at least every 30 s"),
-            Self::StoreRejected => Some("do as the message says: rights, another application's file, a newer version"),
+            Self::StoreUnavailable => Some("make the store available; Roster retries at least every 30 s"),
+            Self::StoreRejected => {
+                Some("follow the message: it names a missing right, another application's file, or a newer version")
+            }
             Self::NotOwned => Some("remove it in the store, or set spec.adoption of the store"),
-            Self::RemovalGuarded => Some("if the removals are wanted, run the command that is shown"),
-            Self::NotSupportedByStore => Some("ask for what this backend can hold"),
-            Self::Paused => Some("take spec.paused of the store or the annotation roster.dev/paused away"),
+            Self::RemovalGuarded => Some("to approve the removals, run the command that is shown"),
+            Self::NotSupportedByStore => Some("request only what this backend supports"),
+            Self::Paused => {
+                Some("remove spec.paused from the store, or the annotation roster.dev/paused from the Account")
+            }
             Self::NotDelivered => Some("create a Membership, or wait for a release that sends invitations"),
             Self::StoreReplaced => Some(
                 "restore the former store, or annotate the IdentityStore with roster.dev/approve-store: <the new id>",
             ),
-            Self::NotEnforced => Some("do not rely on enforcement: take it away until a release has the webhook"),
+            Self::NotEnforced => Some("remove enforcement; this release has no admission webhook"),
         }
     }
 }
@@ -137,8 +143,10 @@ impl RolloutReason {
     #[must_use]
     pub const fn remedy(self) -> &'static str {
         match self {
-            Self::RollingOut => "wait: each account has its turn when those before it are done",
-            Self::RolloutStopped => "look at the account it names; approve its removals, or change the catalog again",
+            Self::RollingOut => "wait; accounts follow one after another",
+            Self::RolloutStopped => {
+                "see in `roster status` which account stopped it; approve its removals, or change the catalog again"
+            }
         }
     }
 }

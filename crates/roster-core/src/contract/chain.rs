@@ -144,7 +144,7 @@ pub enum AuditFault {
     },
     /// The record is intact but does not follow the one before it: records were exchanged, or the chain was
     /// rewritten.
-    #[error("record {seq} does not follow the one before it: records were reordered or replaced")]
+    #[error("record {seq} does not follow the record before it: records were reordered or replaced")]
     Unlinked {
         /// Number of the record.
         seq: i64,
@@ -196,13 +196,13 @@ impl AuditReport {
 impl fmt::Display for AuditReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.fault, self.records) {
-            (None, 0) => f.write_str("the audit is empty and whole"),
-            (None, records) => write!(f, "the audit is whole: {records} records, head sha256:{}", self.head),
+            (None, 0) => f.write_str("the audit is empty and complete"),
+            (None, records) => write!(f, "the audit is complete: {records} records, head sha256:{}", self.head),
             (Some(fault), 0) => write!(f, "the audit is broken from its start: {fault}"),
             (Some(fault), records) => {
                 write!(
                     f,
-                    "the audit is broken: {fault}; the {records} records before are whole, up to sha256:{}",
+                    "the audit is broken: {fault}; the {records} records before are complete, up to sha256:{}",
                     self.head
                 )
             }

@@ -49,7 +49,7 @@ pub fn decide(batch: &Batch<'_>, there: &Observed) -> Decision {
 
 fn decided(batch: &Batch<'_>, there: &Observed) -> Result<Decision, StoreError> {
     if batch.store.is_some() && batch.store != there.store.as_ref() {
-        return Err(StoreError::Conflict("another store answers than the one that was observed".to_owned()));
+        return Err(StoreError::Conflict("the store is not the one that was observed".to_owned()));
     }
     let account = batch.changes.iter().find(|change| change.object == ObjectKey::Account);
     let put = account.and_then(|change| change.put.as_ref().map(|put| (change, put)));
@@ -80,7 +80,7 @@ fn decided(batch: &Batch<'_>, there: &Observed) -> Result<Decision, StoreError> 
             }
             let Some(put) = &change.put else { return removal(batch, there, change) };
             match &layout {
-                None => Err(StoreError::Conflict(format!("account {} is not there", batch.mark.account))),
+                None => Err(StoreError::Conflict(format!("account {} does not exist", batch.mark.account))),
                 Some((layout, ..)) if layout != batch.layout => Err(StoreError::Invalid(format!(
                     "the permissions of {} are for other sections than account {} has",
                     change.object, batch.mark.account
@@ -103,7 +103,7 @@ fn step_account(
     match content {
         Content::Account(content) if content.layout == *batch.layout => Ok(step),
         Content::Account(_) => {
-            Err(StoreError::Invalid(format!("account {} has other sections than its batch", batch.mark.account)))
+            Err(StoreError::Invalid(format!("account {} has other sections than the batch", batch.mark.account)))
         }
         _ => Err(not_its_content(&change.object)),
     }
@@ -140,7 +140,7 @@ fn step_put(
         (true, _) => Ok(Step::Nothing),
         // A grant that was planned before a revocation must not be written after it.
         (false, true) if !grants_nothing(content) => {
-            Err(StoreError::Conflict(format!("{} has changed since this was planned", change.object)))
+            Err(StoreError::Conflict(format!("{} has changed since the plan was made", change.object)))
         }
         _ => Ok(Step::Put),
     }
@@ -160,11 +160,11 @@ fn removal(batch: &Batch<'_>, there: &Observed, change: &Change) -> Result<Step,
     };
     match mark {
         Some(mark) if mark.cluster != batch.mark.cluster => Err(marked_by(&change.object, mark)),
-        mark if is_there && change.cause == Cause::Unwanted && mark != Some(batch.mark) => {
-            Err(StoreError::Conflict(format!("{} is no longer ours to remove", change.object)))
-        }
+        mark if is_there && change.cause == Cause::Unwanted && mark != Some(batch.mark) => Err(StoreError::Conflict(
+            format!("{} no longer has the mark of this account and cannot be removed", change.object),
+        )),
         Some(mark) if change.cause == Cause::Unmanaged && mark == batch.mark => {
-            Err(StoreError::Conflict(format!("{} has become ours meanwhile", change.object)))
+            Err(StoreError::Conflict(format!("{} has received the mark of this account meanwhile", change.object)))
         }
         _ => Ok(if is_there { Step::Remove } else { Step::Nothing }),
     }
@@ -206,7 +206,7 @@ fn may_put<'a, C>(
         Some(mark) if mark.cluster != batch.mark.cluster => return Err(marked_by(&change.object, mark)),
         _ if ours || change.cause == Cause::Adoption => {}
         _ if seen.is_some_and(|seen| seen.content.is_some()) => {
-            return Err(StoreError::Conflict(format!("{} is there, and not ours", change.object)));
+            return Err(StoreError::Conflict(format!("{} exists without the mark of this account", change.object)));
         }
         _ => {}
     }
@@ -225,7 +225,7 @@ fn marked_by(object: &ObjectKey, mark: &Mark) -> StoreError {
 }
 
 fn not_its_content(object: &ObjectKey) -> StoreError {
-    StoreError::Invalid(format!("what {object} should hold is of another kind"))
+    StoreError::Invalid(format!("the new content of {object} is of another kind"))
 }
 
 fn valid_account(content: &AccountContent) -> Result<(), StoreError> {

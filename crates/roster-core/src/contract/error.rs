@@ -10,13 +10,13 @@ pub enum StoreError {
     #[error("conflict in the store: {0}")]
     Conflict(String),
     /// The store refuses this controller.
-    #[error("the store denies it: {0}")]
+    #[error("access to the store denied: {0}")]
     Denied(String),
     /// The store refuses this change.
-    #[error("the store refuses it: {0}")]
+    #[error("rejected by the store: {0}")]
     Invalid(String),
     /// The store cannot represent this content; only another store or another object helps.
-    #[error("this store cannot hold it: {0}")]
+    #[error("not supported by this store: {0}")]
     Unsupported(String),
 }
 

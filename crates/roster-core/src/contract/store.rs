@@ -151,7 +151,7 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the store cannot be read, or keeps no audit.
     async fn audit(&self, _: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
-        Err(StoreError::Invalid("this store keeps no audit".to_owned()))
+        Err(StoreError::Invalid("this store has no audit".to_owned()))
     }
 
     /// Applies the changes of one pass, in order; one outcome for each. A change that fails leaves the others in

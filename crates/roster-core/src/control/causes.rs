@@ -1,5 +1,5 @@
-//! Causes of the changes of a pass, for the audit. `reconcile` sets for each change the object whose edit triggered
-//! it. Several edits that arrive together make one pass, and none of them stands for all its changes.
+//! Finds the cause of each change of a pass, for the audit: the object whose edit triggered it. If several edits make
+//! one pass, each change gets the edit that affects it most closely. Called by `reconcile`.
 
 use std::{
     cell::LazyCell,
@@ -34,8 +34,8 @@ pub(in crate::control) struct ChangedObject {
 pub(in crate::control) enum Reach {
     /// The part that objects of this kind affect.
     Kind,
-    /// Of the account itself: its row in the store, and members' access only if `access` is set. Of another account,
-    /// which manages this one: members' access here.
+    /// An Account. If it is this account: its row in the store, and members' access if `access` is set. If it is the
+    /// parent of this account: members' access.
     Account { key: AccountKey, access: bool },
     /// A deleted Role, and the predefined role that it overrode, if any.
     GoneRole(Option<Name>),
@@ -178,7 +178,7 @@ struct Known<'a> {
     concerned: Vec<Affected>,
 }
 
-/// Roles, groups and layout that this plan changes, with their causes.
+/// Changed roles, groups and layout of a plan, with their causes.
 struct Definitions {
     roles: BTreeMap<RoleName, Origin>,
     groups: BTreeMap<Name, Origin>,

@@ -30,13 +30,10 @@ pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> D
         (DeletionPolicy::Delete, None) => match world.lacks_store(&pass.store).await {
             Ok(true) => 0,
             Ok(false) => {
-                return retry(format!(
-                    "IdentityStore {} is there, though the list of them did not name it",
-                    pass.store
-                ));
+                return retry(format!("IdentityStore {} exists, although it was not in the list", pass.store));
             }
             Err(fault) => {
-                return retry(format!("the API server does not say whether the IdentityStore is gone: {fault}"));
+                return retry(format!("cannot find out whether the IdentityStore is deleted: {fault}"));
             }
         },
         (DeletionPolicy::Delete, Some(_)) => match remove_all(pass, work, world).await {

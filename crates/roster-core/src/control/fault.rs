@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Message used when the API server does not respond.
-pub const NO_ANSWER: &str = "the API server does not answer";
+pub const NO_ANSWER: &str = "the API server does not respond";
 
 /// Failure of a request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]

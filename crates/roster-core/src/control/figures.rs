@@ -33,7 +33,10 @@ impl Control {
         let absent: Vec<&str> = self.lists.kinds_in(ListState::Absent);
         let pending: Vec<&str> = self.lists.kinds_in(ListState::Pending);
         if !absent.is_empty() {
-            return Err(format!("the server does not know {}: install the CRDs (`roster crds`)", absent.join(", ")));
+            return Err(format!(
+                "the API server does not have {}: install the CRDs (`roster crds`)",
+                absent.join(", ")
+            ));
         }
         if let Some(why) = self.refusals.first(now.mono) {
             return Err(why.to_owned());

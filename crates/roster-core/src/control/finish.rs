@@ -1,5 +1,5 @@
-//! Ends of passes and writes: updates the loop's state and queues reports and follow-up work. [`Control::absorb`]
-//! calls it.
+//! Handles the end of passes and writes: updates the loop's state, and queues reports and follow-up work. Called by
+//! [`Control::absorb`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -239,8 +239,8 @@ impl Control {
             Deleted::Replaced(meanwhile) => {
                 self.note_replaced(&running.store, key, now);
                 let ended = self.took_meanwhile(pass, key, *meanwhile, now);
-                let why = "another store answers than the one that was used so far; the deletion waits for that one, or \
-                           until somebody approves this one on the IdentityStore";
+                let why = "the store is not the one used so far; the deletion waits until the former store is back or \
+                           this one is approved on the IdentityStore";
                 (report.unsynced(SyncReason::StoreReplaced, why), ended)
             }
             Deleted::Retry { error, decided, .. } => {

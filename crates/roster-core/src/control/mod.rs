@@ -13,7 +13,7 @@
 //! Path of an edit to the store:
 //!
 //! 1. A watch sends [`Event::Watched`]. The index stores the object and returns the parts of the cluster that the change
-//!    affects ([`Impact`]): one address, or a whole account. That part is queued.
+//!    affects ([`Impact`](crate::state::Impact)): one address, or a whole account. That part is queued.
 //! 2. [`Control::decide`] takes it from the queue once this replica holds the account's shard, every kind is listed
 //!    and the store has room. It requests [`Effect::Start`]: a pass over that part. If a finalizer is missing, a pass
 //!    that sets it comes first.

@@ -133,7 +133,7 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     let failed_read = fault.is_some();
     let result = match (applied, fault) {
         (Ok(_), Some(fault)) => Err(StoreError::Unavailable(format!(
-            "nobody is removed and nobody gains anything without a fresh read, and that failed: {fault}"
+            "the re-read that is needed before removals and grants failed: {fault}"
         ))),
         (applied, _) => applied.map(|applied| {
             let interrupted = applied.interrupted || waits;

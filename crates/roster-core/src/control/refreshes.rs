@@ -31,6 +31,8 @@ pub(super) struct Refreshes {
     running: BTreeMap<ObjectRef, Refresh>,
     /// `IdentityStores` whose backing store was replaced, and the accounts reconciled since.
     replaced: BTreeMap<Name, BTreeSet<AccountKey>>,
+    /// `IdentityStores` whose accounts were all queued because their backing store was replaced.
+    queued_all: BTreeSet<Name>,
     /// Reason of the last event on each IdentityStore's backing store, and the id of that store, by the UID of the
     /// object.
     told: BTreeMap<Name, (NoticeReason, Option<Name>)>,
@@ -194,13 +196,13 @@ impl Control {
     fn note_answer(&mut self, store: &Record<StoreFacts>, found: &StoreFound, now: Now) {
         if store.facts.known.judge(found.id.as_ref()) == StoreAnswer::Replaced {
             self.refresh(KindName::IdentityStore, store.name.clone(), REFRESH_DELAY, now.mono);
-            let is_new = !self.refreshes.replaced.contains_key(&store.name);
             self.refreshes.replaced.entry(store.name.clone()).or_default();
-            if is_new {
-                // No account may go on saying that the store holds it.
+            if self.refreshes.queued_all.insert(store.name.clone()) {
+                // No account may continue to report that the store holds it.
                 self.changed_in_store(&store.name, None, now);
             }
         } else if let Some(looked_at) = self.refreshes.replaced.remove(&store.name) {
+            self.refreshes.queued_all.remove(&store.name);
             // Access may have been revoked meanwhile in the store that is not used any more.
             let ours: Vec<AccountKey> = looked_at.into_iter().filter(|key| self.is_ours(key)).collect();
             for key in &ours {
@@ -214,7 +216,8 @@ impl Control {
     fn tell_of_answer(&mut self, store: &Record<StoreFacts>, found: &StoreFound, remembered: bool) {
         let used = report::store_used(store, found).filter(|_| remembered);
         let Some(notice) = used.or_else(|| report::store_replaced(store, found)) else {
-            if matches!(self.refreshes.told.get(&store.meta.uid), Some((NoticeReason::StoreReplaced, _))) {
+            let is_known = store.facts.known.judge(found.id.as_ref()) == StoreAnswer::Known;
+            if is_known && matches!(self.refreshes.told.get(&store.meta.uid), Some((NoticeReason::StoreReplaced, _))) {
                 self.refreshes.told.remove(&store.meta.uid);
                 self.outbox.push(Effect::Tell(report::store_is_back(store, found)));
             }

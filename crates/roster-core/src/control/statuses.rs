@@ -2,7 +2,7 @@
 //! calls [`Statuses::pump`] with each decision.
 //!
 //! Twenty thousand statuses after a role change must not delay one changed member, nor another tenant. Therefore
-//! there are two lanes, and in each of them accounts take fair_queue. A report is rendered only when it is sent, against
+//! there are two lanes, and in each of them accounts take turns. A report is rendered only when it is sent, against
 //! the current object.
 
 use std::{

@@ -47,7 +47,7 @@ impl Control {
             && let Some(entry) = account.and_then(|key| self.index.accounts.get(&key))
             && let Some(account) = &entry.object
         {
-            let note = "more objects of this account are invalid; each of them says so in its status".to_owned();
+            let note = "more objects of this account are invalid; see the status of each".to_owned();
             let about = account.reference(KindName::Account);
             self.outbox.push(Effect::Tell(Notice::new(about, &account.meta, notice.reason, note)));
         }

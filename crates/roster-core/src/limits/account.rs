@@ -34,18 +34,21 @@ pub fn of_account(from: AccountRevision<'_>, to: AccountRevision<'_>, inherits: 
     let mut limits = Limits::default();
     settings(&mut limits, from, to, inherits);
     let deletes = Meaning {
-        looser: "deleting the Account leaves everybody their access",
-        stricter: "deleting the Account takes everybody's access",
+        looser: "deleting the Account keeps everybody's access",
+        stricter: "deleting the Account removes everybody's access",
     };
     let policies = (from.spec.deletion_policy, to.spec.deletion_policy);
     limits.either("spec.deletionPolicy", policies, |policy| *policy == DeletionPolicy::Orphan, deletes);
-    let owns = Meaning { looser: "it may own managed accounts", stricter: "it may own no managed accounts" };
+    let owns = Meaning {
+        looser: "the account may own managed accounts",
+        stricter: "the account may not own managed accounts",
+    };
     limits.either("spec.partner", (from.spec.partner, to.spec.partner), |partner| *partner, owns);
     managed_accounts(&mut limits, from.spec, to.spec);
     let features = |spec: &AccountSpec| set(spec.plan.iter().flat_map(|plan| &plan.features));
     let bought = Meaning {
-        looser: "what needs these features of the plan is allowed",
-        stricter: "what needs these features of the plan is no longer allowed",
+        looser: "actions that need these features of the plan are allowed",
+        stricter: "actions that need these features of the plan are no longer allowed",
     };
     limits.allowed("spec.plan.features", &features(from.spec), &features(to.spec), bought);
     annotations(&mut limits, from.annotations, to.annotations);
@@ -145,7 +148,8 @@ fn managed_accounts(limits: &mut Limits, from: &AccountSpec, to: &AccountSpec) {
         stricter: "managed accounts may use fewer catalogs",
     };
     limits.allowed(&field("catalogs"), &catalogs(from, before), &catalogs(to, after), uses);
-    let approves = Meaning { looser: "managed accounts need no approval", stricter: "managed accounts need approval" };
+    let approves =
+        Meaning { looser: "managed accounts do not need approval", stricter: "managed accounts need approval" };
     let needs = (before.need_approval, after.need_approval);
     limits.either(&field("needApproval"), needs, |needs| !needs, approves);
     approved(limits, before, after);
@@ -158,23 +162,23 @@ fn approved(limits: &mut Limits, before: &ManagedAccounts, after: &ManagedAccoun
     let (before, after) = (accounts(before), accounts(after));
     for account in after.difference(&before) {
         let field = format!("spec.managedAccounts.approved[{account}]");
-        let meaning = "approved: whoever it declares has access there";
+        let meaning = "approved: the people that it declares have access there";
         limits.add(&field, (ABSENT, "approved"), Direction::Loosened, meaning);
     }
     for account in before.difference(&after) {
         let field = format!("spec.managedAccounts.approved[{account}]");
-        let meaning = "no longer approved: where approval is needed, nobody has access there";
+        let meaning = "no longer approved: nobody has access there if approval is needed";
         limits.add(&field, ("approved", ABSENT), Direction::Tightened, meaning);
     }
 }
 
 fn annotations(limits: &mut Limits, from: &AccountAnnotations, to: &AccountAnnotations) {
     store::paused(limits, &format!("metadata.annotations[{PAUSED_ANNOTATION}]"), from.paused, to.paused);
-    let none = (Direction::Tightened, "no removals are approved beforehand");
+    let none = (Direction::Tightened, "no removals are approved in advance");
     let approved = (from.approved.as_deref(), to.approved.as_deref());
     limits.annotation(APPROVE_REMOVAL_ANNOTATION, approved, "removals of this hash pass the removal guard", none);
-    let none = (Direction::Tightened, "what waits since a definition was made anew goes on waiting");
+    let none = (Direction::Tightened, "changes that wait since a definition was re-created stay held");
     let definition = (from.definition.as_deref(), to.definition.as_deref());
-    let there = "the objects of the definition that was made anew then count as all there: what waits for them is made";
+    let there = "the objects of the re-created definition count as complete: waiting changes are applied";
     limits.annotation(APPROVE_DEFINITION_ANNOTATION, definition, there, none);
 }

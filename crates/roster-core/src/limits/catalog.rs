@@ -39,7 +39,7 @@ pub fn of_catalog(from: CatalogRevision<'_>, to: CatalogRevision<'_>) -> Limits 
     let mut limits = Limits::default();
     let rollout = Meaning {
         looser: "changes of the catalog reach all accounts at once",
-        stricter: "changes of the catalog go from account to account, and stop where something is held back",
+        stricter: "changes of the catalog are rolled out account by account, and stop when removals are held",
     };
     let field = format!("metadata.annotations[{ROLLOUT_ANNOTATION}]");
     limits.either(&field, (from.all_at_once, to.all_at_once), |all| *all, rollout);
@@ -104,14 +104,14 @@ fn order(limits: &mut Limits, field: &str, before: &[String], after: &[String]) 
     let values = (before.join(", "), after.join(", "));
     let values = (values.0.as_str(), values.1.as_str());
     if before.first() != after.first() {
-        let meaning = "the lowest level is another one, and everybody in the account has at least that";
+        let meaning = "the lowest level changes, and every member of an account has at least that level";
         limits.add(field, values, Direction::Loosened, meaning);
     } else if common(before, after) != stay {
-        let meaning =
-            "levels change places, and each includes those before it: whoever has one of them can do more, or less";
+        let meaning = "the order of levels changes, and each level includes those before it: members with one of them \
+                       can do more, or less";
         limits.add(field, values, Direction::Loosened, meaning);
     } else if is_new_below() {
-        let meaning = "a level is new below others: whoever has one of those can do what it allows, too";
+        let meaning = "a new level is below others: members with a higher level can do what the new one allows, too";
         limits.add(field, values, Direction::Loosened, meaning);
     } else if before == after {
         limits.compare(field);
@@ -135,8 +135,8 @@ fn requirements(limits: &mut Limits, section: &str, (before, after): (&Section, 
         };
         let (one, other) = (said(before.get(key)), said(after.get(key)));
         let meaning = Meaning {
-            looser: "the level is kept with less in the other section",
-            stricter: "the level is kept with more in the other section only",
+            looser: "the level needs less in the other section",
+            stricter: "the level needs more in the other section",
         };
         let field = format!("{section}.requires[{from}/{needed}]");
         let reversed = |(place, level)| (std::cmp::Reverse(place), level);
@@ -173,11 +173,11 @@ fn restrictions(limits: &mut Limits, from: &PermissionCatalogSpec, to: &Permissi
         match (before.get(name), after.get(name)) {
             (Some(before), Some(after)) => restriction(limits, &field, (before, after), levels),
             (Some(_), None) => {
-                let meaning = "nobody new can be restricted by it, and it limits nobody by default";
+                let meaning = "it can no longer be applied, and limits nobody by default";
                 limits.add(&field, ("present", ABSENT), Direction::Loosened, meaning);
             }
             (None, Some(after)) if after.applied_by_default => {
-                let meaning = "it limits everybody it is not lifted for";
+                let meaning = "it limits every member for whom it is not lifted";
                 limits.add(&field, (ABSENT, "applied by default"), Direction::Tightened, meaning);
             }
             (None, _) => {}
@@ -187,19 +187,20 @@ fn restrictions(limits: &mut Limits, from: &PermissionCatalogSpec, to: &Permissi
 
 fn restriction(limits: &mut Limits, field: &str, (before, after): (&Restriction, &Restriction), levels: &Ladders) {
     let applies = Meaning {
-        looser: "it limits only those it is applied to",
-        stricter: "it limits everybody it is not lifted for",
+        looser: "it limits only members to whom it is applied",
+        stricter: "it limits every member for whom it is not lifted",
     };
     let defaults = (before.applied_by_default, after.applied_by_default);
     limits.either(&format!("{field}.appliedByDefault"), defaults, |default| !default, applies);
     let equals = Meaning {
-        looser: "whoever it is lifted for is equal to the owner",
-        stricter: "whoever it is lifted for is not equal to the owner",
+        looser: "members for whom it is lifted are equal to the owner",
+        stricter: "members for whom it is lifted are not equal to the owner",
     };
     let (lifting, lifting_to) = (&before.lifting, &after.lifting);
     let grants = (lifting.grants_owner_access, lifting_to.grants_owner_access);
     limits.either(&format!("{field}.lifting.grantsOwnerAccess"), grants, |grants| *grants, equals);
-    let confirms = Meaning { looser: "lifting it counts unconfirmed", stricter: "lifting it counts only confirmed" };
+    let confirms =
+        Meaning { looser: "lifting it does not need confirmation", stricter: "lifting it needs confirmation" };
     let needs = (lifting.needs_confirmation, lifting_to.needs_confirmation);
     limits.either(&format!("{field}.lifting.needsConfirmation"), needs, |needs| !needs, confirms);
     let sections: BTreeSet<&String> = before.caps.keys().chain(after.caps.keys()).collect();
@@ -209,7 +210,7 @@ fn restriction(limits: &mut Limits, field: &str, (before, after): (&Restriction,
             let cap = caps.get(section).map(|level| rank(levels, section, level));
             cap.map_or(((true, None), ABSENT.to_owned()), |(place, level)| ((false, place), level))
         };
-        let caps = Meaning { looser: "whoever it limits keeps more", stricter: "whoever it limits keeps less" };
+        let caps = Meaning { looser: "members that it limits keep more", stricter: "members that it limits keep less" };
         limits.ordered(&format!("{field}.caps.{section}"), said(&before.caps), said(&after.caps), caps);
     }
 }
@@ -229,7 +230,7 @@ fn administration(limits: &mut Limits, from: &PermissionCatalogSpec, to: &Permis
         let meaning = match direction {
             Direction::Loosened => "more people may do this",
             Direction::Changed => "other people may do this",
-            Direction::Tightened if other.is_none() => "administrators only may do this",
+            Direction::Tightened if other.is_none() => "only administrators may do this",
             Direction::Tightened => "fewer people may do this",
         };
         limits.add(&field, (holders(one), holders(other)), direction, meaning);
@@ -283,11 +284,10 @@ fn members(limits: &mut Limits, from: &PermissionCatalogSpec, to: &PermissionCat
     let (rules, rules_to) = (&from.members, &to.members);
     let role = Meaning { looser: "a member needs no role", stricter: "a member needs a role" };
     limits.either("spec.members.role", (rules.role, rules_to.role), |role| *role == MemberRole::Optional, role);
-    let groups = Meaning { looser: "a member may be in groups", stricter: "a member may be in no group" };
+    let groups = Meaning { looser: "a member may be in groups", stricter: "a member may not be in groups" };
     let both = (rules.groups, rules_to.groups);
     limits.either("spec.members.groups", both, |groups| *groups == MemberGroups::Allowed, groups);
-    let direct =
-        Meaning { looser: "a Membership counts without an invitation", stricter: "members come in by invitation only" };
+    let direct = Meaning { looser: "a Membership needs no invitation", stricter: "members join by invitation only" };
     let both = (rules.direct, rules_to.direct);
     limits.either("spec.members.direct", both, |direct| *direct == MemberDirect::Allowed, direct);
 }
@@ -302,11 +302,11 @@ fn invitations(limits: &mut Limits, from: &PermissionCatalogSpec, to: &Permissio
         let (direction, meaning) = match (one, other) {
             (_, None) => (Direction::Loosened, "accounts with any plan may invite"),
             (None, _) => (Direction::Tightened, "only accounts whose plan has the feature may invite"),
-            _ => (Direction::Changed, "accounts with another feature of their plan may invite"),
+            _ => (Direction::Changed, "accounts with a different plan feature may invite"),
         };
         limits.add(field, (needed(one), needed(other)), direction, meaning);
     }
-    let lasts = Meaning { looser: "invitations work longer", stricter: "invitations work less long" };
+    let lasts = Meaning { looser: "invitations are valid longer", stricter: "invitations are valid for less time" };
     let time = |text: &Option<String>| {
         let text = text.as_deref().unwrap_or(EXPIRE_AFTER);
         (duration(text), text.to_owned())

@@ -134,7 +134,7 @@ impl Limits {
         let meaning = match direction {
             Direction::Tightened => meaning.stricter,
             Direction::Loosened => meaning.looser,
-            Direction::Changed => "it is for accounts of other namespaces than before",
+            Direction::Changed => "accounts of other namespaces than before are admitted",
         };
         self.add(field, (reached(from.0, &asked), reached(to.0, &asks)), direction, meaning);
     }

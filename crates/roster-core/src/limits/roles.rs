@@ -16,10 +16,10 @@ pub(super) fn compare(limits: &mut Limits, from: &PermissionCatalogSpec, to: &Pe
             role(limits, &format!("spec.roles[{}]", before.name), before, after);
         }
     }
-    named(limits, "spec.ownerRole", (&from.owner_role, &to.owner_role), "owners hold another role than before");
-    let meaning = "a Membership that names no role has another than before";
+    named(limits, "spec.ownerRole", (&from.owner_role, &to.owner_role), "owners have a different role than before");
+    let meaning = "a Membership that names no role has a different role than before";
     named(limits, "spec.defaultRole", (&from.default_role, &to.default_role), meaning);
-    let adds = Meaning { looser: "accounts may add roles", stricter: "accounts may add no roles" };
+    let adds = Meaning { looser: "accounts may add roles", stricter: "accounts may not add roles" };
     let (rules, rules_to) = (&from.custom_roles, &to.custom_roles);
     limits.either("spec.customRoles.allowed", (rules.allowed, rules_to.allowed), |allowed| *allowed, adds);
     configurable(limits, "spec.customRoles", &rules.not_applicable, &rules_to.not_applicable);
@@ -34,7 +34,7 @@ fn named(limits: &mut Limits, field: &str, (from, to): (&Option<String>, &Option
 }
 
 fn role(limits: &mut Limits, field: &str, before: &PredefinedRole, after: &PredefinedRole) {
-    let holds = Meaning { looser: "members may hold it", stricter: "only the owner may hold it" };
+    let holds = Meaning { looser: "members may have it", stricter: "only the owner may have it" };
     let held = (before.held_by, after.held_by);
     limits.either(&format!("{field}.heldBy"), held, |held| *held == HeldBy::Members, holds);
     let all = Meaning {
@@ -93,6 +93,9 @@ fn holders(limits: &mut Limits, field: &str, before: Option<&RoleAdvice>, after:
         let number = advice.and_then(|advice| advice.maximum_holders);
         (number.unwrap_or(u32::MAX), number.map_or_else(|| ABSENT.to_owned(), |number| number.to_string()))
     };
-    let most = Meaning { looser: "more holders pass without advice", stricter: "fewer holders pass without advice" };
+    let most = Meaning {
+        looser: "more holders are allowed without advice",
+        stricter: "fewer holders are allowed without advice",
+    };
     limits.ordered(&format!("{field}.maximumHolders"), maximum(before), maximum(after), most);
 }

@@ -16,23 +16,19 @@ use crate::{
     state::KnownStore,
 };
 
-pub(super) const DRIFT: Meaning = Meaning {
-    looser: "what somebody changes in the store stays, and is only reported",
-    stricter: "what somebody changes in the store is corrected",
-};
+pub(super) const DRIFT: Meaning =
+    Meaning { looser: "drift in the store is only reported", stricter: "drift in the store is corrected" };
 pub(super) const UNMANAGED: Meaning = Meaning {
-    looser: "members whom nobody declared are removed no longer, or not even reported",
-    stricter: "members whom nobody declared are removed, or at least reported",
+    looser: "undeclared members are no longer removed, or no longer reported",
+    stricter: "undeclared members are removed, or at least reported",
 };
-pub(super) const CHECK_EVERY: Meaning = Meaning {
-    looser: "what somebody changes in the store is noticed later",
-    stricter: "what somebody changes in the store is noticed earlier",
-};
+pub(super) const CHECK_EVERY: Meaning =
+    Meaning { looser: "drift in the store is found later", stricter: "drift in the store is found earlier" };
 pub(super) const REMOVAL_GUARD: Meaning =
     Meaning { looser: "fewer removals wait for approval", stricter: "more removals wait for approval" };
 pub(super) const ENFORCEMENT: Meaning = Meaning {
-    looser: "changes by people without the authority are refused no longer, or not even warned of",
-    stricter: "changes by people without the authority are refused, or at least warned of",
+    looser: "changes by people without authority are no longer refused, or no longer cause a warning",
+    stricter: "changes by people without authority are refused, or at least cause a warning",
 };
 
 /// IdentityStore in one revision.
@@ -49,8 +45,8 @@ pub struct StoreRevision<'a> {
 pub fn of_store(from: StoreRevision<'_>, to: StoreRevision<'_>) -> Limits {
     let mut limits = Limits::default();
     let (known, known_to) = (from.known, to.known);
-    let approves = "the store of this id is used, also in the place of the one that was used so far";
-    let none = (Direction::Changed, "what is known of the store is left to the controller");
+    let approves = "the store with this id is used, also in place of the store used so far";
+    let none = (Direction::Changed, "the controller decides which store is expected");
     let approved = (known.approved.as_deref(), known_to.approved.as_deref());
     limits.annotation(APPROVE_STORE_ANNOTATION, approved, approves, none);
     limits.annotation(STORE_ID_ANNOTATION, (known.id.as_deref(), known_to.id.as_deref()), approves, none);
@@ -66,8 +62,8 @@ pub fn of_store(from: StoreRevision<'_>, to: StoreRevision<'_>) -> Limits {
         Adoption::Always => 2,
     };
     let takes = Meaning {
-        looser: "more of what is in the store already is taken over",
-        stricter: "less of what is in the store already is taken over",
+        looser: "more existing entries of the store are adopted",
+        stricter: "fewer existing entries of the store are adopted",
     };
     let said = |adoption: Adoption| (rank(adoption), word(&adoption));
     limits.ordered("spec.adoption", said(from.adoption), said(to.adoption), takes);
@@ -97,9 +93,9 @@ pub(super) fn paused(limits: &mut Limits, field: &str, from: bool, to: bool) {
     limits.compare(field);
     if from != to {
         let (direction, meaning) = if to {
-            (Direction::Changed, "grants, definitions and corrections wait; what takes access away does not")
+            (Direction::Changed, "grants, definitions and corrections wait; revocations do not")
         } else {
-            (Direction::Loosened, "grants and definitions that waited are made")
+            (Direction::Loosened, "waiting grants and definitions are applied")
         };
         limits.add(field, (from.to_string(), to.to_string()), direction, meaning);
     }
@@ -114,7 +110,7 @@ fn blocked(limits: &mut Limits, from: &IdentityStoreSpec, to: &IdentityStoreSpec
     let (before, after) = (people(from), people(to));
     for (email, user) in &before {
         let Some(other) = after.get(email) else {
-            let meaning = "no longer blocked: has whatever access is declared";
+            let meaning = "no longer blocked: has the declared access";
             limits.add(&field(user), ("blocked", ABSENT), Direction::Loosened, meaning);
             continue;
         };
@@ -123,13 +119,13 @@ fn blocked(limits: &mut Limits, from: &IdentityStoreSpec, to: &IdentityStoreSpec
         limits.compare(&field(other));
         if user.reason != other.reason {
             let reasons = (word(&user.reason), word(&other.reason));
-            let meaning = "blocked as before, for another reason";
+            let meaning = "still blocked, with another reason";
             limits.add(&format!("{}.reason", field(other)), reasons, Direction::Changed, meaning);
         }
     }
     for (_, user) in after.iter().filter(|(email, _)| !before.contains_key(*email)) {
         let field = field(user);
-        let meaning = "blocked: has no access anywhere in this store";
+        let meaning = "blocked: has no access in any account of this store";
         limits.add(&field, (ABSENT, "blocked"), Direction::Tightened, meaning);
     }
 }
@@ -156,7 +152,7 @@ fn defaults(limits: &mut Limits, from: &AccountDefaults, to: &AccountDefaults) {
 pub(super) fn enforcement(limits: &mut Limits, field: &str, from: Enforcement, to: Enforcement) {
     let said = |one: Enforcement| (std::cmp::Reverse(one), word(&one));
     limits.ordered(field, said(from), said(to), ENFORCEMENT);
-    let asks = format!("{NOT_ENFORCED}, and accounts that ask for it say {}", SyncReason::NotEnforced);
+    let asks = format!("{NOT_ENFORCED}, and accounts that request it report {}", SyncReason::NotEnforced);
     limits.remark(field, if to == Enforcement::Off { NOT_ENFORCED } else { &asks });
 }
 

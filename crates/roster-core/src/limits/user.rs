@@ -23,12 +23,12 @@ pub fn of_user(from: RestrictionsRevision<'_>, to: RestrictionsRevision<'_>) -> 
     let applied = |one: RestrictionsRevision<'_>| set(one.choice.iter().flat_map(|choice| &choice.apply));
     let lifted = |one: RestrictionsRevision<'_>| set(one.choice.iter().flat_map(|choice| &choice.lift));
     let restricts =
-        Meaning { looser: "fewer restrictions hold for this user", stricter: "more restrictions hold for this user" };
+        Meaning { looser: "fewer restrictions apply to this user", stricter: "more restrictions apply to this user" };
     limits.forbidden("spec.restrictions.apply", &applied(from), &applied(to), restricts);
     limits.allowed("spec.restrictions.lift", &lifted(from), &lifted(to), restricts);
     let confirms = Meaning {
-        looser: "the lifting of more restrictions is confirmed for this user",
-        stricter: "the lifting of fewer restrictions is confirmed for this user",
+        looser: "more lifts of restrictions are confirmed for this user",
+        stricter: "fewer lifts of restrictions are confirmed for this user",
     };
     limits.allowed("spec.acknowledge", &set(from.acknowledge), &set(to.acknowledge), confirms);
     limits

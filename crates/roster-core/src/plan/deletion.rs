@@ -22,7 +22,7 @@ pub(crate) fn guarded_deletion(
     policy: &Policy,
     decided: &BTreeSet<Email>,
 ) -> Result<Plan, Guarded> {
-    let mut plan = deletion(observed, &policy.mark);
+    let plan = deletion(observed, &policy.mark);
     let loses = |email: &&Email| {
         let seen = observed.members.get(*email);
         !decided.contains(*email) && seen.is_some_and(|seen| loses_access(email, seen, ends, policy.now))
@@ -32,13 +32,7 @@ pub(crate) fn guarded_deletion(
     // No member is left who could hold any of these roles.
     let last = guard::held_roles(&people, observed, policy).into_iter().next();
     match guard::check(&people, last, observed, true, policy) {
-        GuardDecision::Pass => Ok(plan),
-        GuardDecision::Approved => {
-            for change in &mut plan.changes {
-                change.approved = change.object.person().is_some_and(|person| people.contains(person));
-            }
-            Ok(plan)
-        }
+        GuardDecision::Pass | GuardDecision::Approved => Ok(plan),
         GuardDecision::Hold(guarded) => Err(guarded),
     }
 }

@@ -1,5 +1,5 @@
 //! Compares desired with observed content and plans the changes. Called by `evaluate::evaluate` and
-//! `evaluate::revoke_only`; `plan::waiting` and `plan::ends` reuse [`attempt`].
+//! `evaluate::revoke_only`; `plan::waiting` and `plan::revocations` reuse [`attempt`].
 
 use std::collections::{BTreeMap, BTreeSet};
 

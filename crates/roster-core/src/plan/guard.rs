@@ -81,7 +81,7 @@ pub(super) fn check(
     let why = if too_many {
         let holder = last.map_or_else(String::new, |role| format!("; the last holder of role {role} is among them"));
         let before = count.saturating_sub(members.len() as u64);
-        let before = if before > 0 { format!(" ({before} of them were already)") } else { String::new() };
+        let before = if before > 0 { format!(", including {before} earlier removals") } else { String::new() };
         format!(
             "{count} of {} would be removed or left without access within 10 minutes{before}; the guard allows {}% or \
              fewer than {}{holder}",

@@ -30,8 +30,7 @@ pub(super) fn plan_while_layout_waits(
     let waiting = |(email, member): (&Email, &DesiredMember)| {
         let seen = observed.members.get(email).filter(|s| ownership(s.mark.as_ref(), &policy.mark) == Ownership::Ours);
         let held = seen.and_then(|seen| seen.content.as_ref());
-        // The content is as it was applied: only a layout that somebody else wrote changes its meaning, and that is
-        // reported with the layout.
+        // The content is as last applied. Only the layout differs, and that drift is reported on the account.
         let is_applied = |content: &Arc<MemberContent>| {
             let fingerprint = seen.and_then(|seen| seen.fingerprint);
             held == Some(content.as_ref()) && fingerprint == Some(content.fingerprint(&desired.layout))

@@ -77,8 +77,8 @@ fn sentence(is: MemberAccess, content: Option<&MemberContent>, was: MemberAccess
         (MemberAccess::NotStarted, _) => format!("access begins at{}", at(window.starts_at)),
         (MemberAccess::Expired, _) => format!("access expired at{}", at(window.expires_at)),
         (MemberAccess::Invalid, _) => "the Membership is invalid and grants nothing".to_owned(),
-        _ if window.expires_at.is_some() => format!("access is in force until{}", at(window.expires_at)),
-        _ => "access is in force".to_owned(),
+        _ if window.expires_at.is_some() => format!("access is active until{}", at(window.expires_at)),
+        _ => "access is active".to_owned(),
     };
     format!("{why}; it was {} before", was.as_str())
 }
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(turn(&active, None), None);
         assert_eq!(turn(&active, Some(MemberAccess::Held)), None);
         assert_eq!(turn(&active, Some(MemberAccess::Active)), None);
-        let began = "AccessBegan: access is in force until 1970-01-01T00:01:00Z; it was Suspended before";
+        let began = "AccessBegan: access is active until 1970-01-01T00:01:00Z; it was Suspended before";
         assert_eq!(turn(&active, Some(MemberAccess::Suspended)).as_deref(), Some(began));
         let ended = "AccessEnded: blocked in the store; it was Active before";
         assert_eq!(turn(&blocked, Some(MemberAccess::Active)).as_deref(), Some(ended));

@@ -15,7 +15,7 @@ pub fn catalog(record: &Record<CatalogFacts>, users: u64, progress: Option<&Prog
     let mut report = Report::new(record.facts.generation, detail).with_findings(record.facts.findings());
     if record.meta.deleting && users > 0 {
         report.waits = Some(Box::new(Waits::in_use(format!(
-            "it is being deleted, and waits: {} still {} this catalog",
+            "deletion waits: {} still {} this catalog",
             counted(users, "account"),
             agree(&users, "uses", "use")
         ))));
@@ -36,15 +36,15 @@ pub fn rollout_message(generation: i64, progress: &Progress) -> String {
     let Progress { accounts, updated, held_before, pending, stops, stopped, .. } = progress;
     let held = match held_before {
         0 => String::new(),
-        held => format!(" ({held} of them held back for something from before)"),
+        held => format!(" ({held} of them held for an earlier change)"),
     };
     let follow = agree(updated, "follows", "follow");
     let so_far = format!("{updated} of {} {follow} generation {generation}{held}", counted(*accounts, "account"));
     match (stopped, pending) {
         (Some((_, reason)), _) => {
             let approve = match reason {
-                SyncReason::RemovalGuarded => "approve the removals on the Account that says so",
-                _ => "mend what the Account that says so is about",
+                SyncReason::RemovalGuarded => "approve the removals on the Account that reports it",
+                _ => "fix the Account that reports it",
             };
             let accounts = counted(*stops, "account");
             format!(
@@ -52,7 +52,7 @@ pub fn rollout_message(generation: i64, progress: &Progress) -> String {
                  again, or set the annotation {ROLLOUT_ANNOTATION}=AllAtOnce on the catalog"
             )
         }
-        (None, 0) => format!("{so_far}; the next ones come now"),
-        (None, pending) => format!("{so_far}; {pending} of them {} at it", agree(pending, "is", "are")),
+        (None, 0) => format!("{so_far}; the next accounts follow now"),
+        (None, pending) => format!("{so_far}; {pending} in progress"),
     }
 }

@@ -26,7 +26,7 @@ pub fn drift_sentence(entry: &DriftEntry) -> String {
     match entry.field.as_str() {
         "object" if is_unmanaged(entry) => {
             let has = observed.map_or_else(String::new, |has| format!(" ({has})"));
-            format!("{who} is a member whom nobody declared{has}")
+            format!("{who} is an undeclared member{has}")
         }
         "object" => format!("{who} is missing in the store"),
         "displayName" => quoted("display name"),
@@ -41,10 +41,10 @@ pub fn drift_sentence(entry: &DriftEntry) -> String {
             (Some(is), Some(should)) => format!("{who} is {is}, not {should}"),
             (Some(is), None) => format!("{who} is {is}, and should not be"),
             (None, Some(should)) => format!("{who} is not {should}, and should be"),
-            (None, None) => format!("{who} is the same"),
+            (None, None) => format!("{who} is unchanged"),
         },
         "sections" => format!("{who} has {}, not {}", entry.observed, entry.desired),
-        "anomalies" => format!("something is wrong with {who} in the store: {}", entry.observed),
+        "anomalies" => format!("the entry of {who} in the store is irregular: {}", entry.observed),
         field => format!("the {field} of {who} is {}, not {}", entry.observed, entry.desired),
     }
 }
@@ -69,13 +69,13 @@ pub(super) fn drift_advice(entries: &[DriftEntry]) -> String {
         } else {
             format!("{} {} in the store", counted(fields, "field"), agree(&fields, "differs", "differ"))
         };
-        said.push(format!("{what}, and drift.policy is Report; set drift.policy: Correct to have that undone"));
+        said.push(format!("{what}, and drift.policy is Report; set drift.policy: Correct to have it corrected"));
     }
     if unmanaged > 0 {
         said.push(format!(
-            "the store has {} whom nobody declared; set drift.unmanaged: Remove to have {} removed",
-            counted(unmanaged, "member"),
-            agree(&unmanaged, "that one", "them")
+            "the store has {}; set drift.unmanaged: Remove to remove {}",
+            counted(unmanaged, "undeclared member"),
+            agree(&unmanaged, "it", "them")
         ));
     }
     said.join("; ")
@@ -155,13 +155,13 @@ mod tests {
                 "Edit",
                 "dana@acme.example has the level Edit in section docs, not View",
             ),
-            (dana, "object", ABSENT, "", "dana@acme.example is a member whom nobody declared"),
+            (dana, "object", ABSENT, "", "dana@acme.example is an undeclared member"),
             (
                 dana,
                 "object",
                 ABSENT,
                 "role admin, docs=Edit",
-                "dana@acme.example is a member whom nobody declared (role admin, docs=Edit)",
+                "dana@acme.example is an undeclared member (role admin, docs=Edit)",
             ),
             (dana, "object", "present", ABSENT, "dana@acme.example is missing in the store"),
             (
@@ -188,7 +188,7 @@ mod tests {
                 "anomalies",
                 ABSENT,
                 "x is not ours",
-                "something is wrong with the account in the store: x is not ours",
+                "the entry of the account in the store is irregular: x is not ours",
             ),
             ("account", "colour", "red", "blue", "the colour of the account is blue, not red"),
         ] {
@@ -200,14 +200,14 @@ mod tests {
     fn the_advice_names_the_field_that_helps() {
         let field = || entry("role night", "title", "Night", "Day");
         let stranger = || entry("member eve@x.example", "object", ABSENT, "no permission");
-        let policy = "in the store, and drift.policy is Report; set drift.policy: Correct to have that undone";
+        let policy = "in the store, and drift.policy is Report; set drift.policy: Correct to have it corrected";
         let of = |entries: &[DriftEntry]| drift_advice(entries);
         assert_eq!(of(&[field()]), format!("1 field differs {policy}"));
         assert_eq!(of(&[field(), field()]), format!("2 fields differ {policy}"));
-        let one = "the store has 1 member whom nobody declared; set drift.unmanaged: Remove to have that one removed";
+        let one = "the store has 1 undeclared member; set drift.unmanaged: Remove to remove it";
         assert_eq!(of(&[stranger()]), one);
         assert_eq!(of(&[field(), stranger()]), format!("1 field differs {policy}; {one}"));
-        let two = "the store has 2 members whom nobody declared; set drift.unmanaged: Remove to have them removed";
+        let two = "the store has 2 undeclared members; set drift.unmanaged: Remove to remove them";
         assert_eq!(of(&[stranger(), stranger()]), two);
         assert!(!of(&[]).contains("unmanaged"), "of what no entry tells");
     }

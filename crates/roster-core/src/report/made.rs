@@ -52,11 +52,13 @@ pub(crate) fn access_changes<'a>(
                 (action, content(after, &plan.layout))
             }
             (Some((Content::Member(after), _)), Some(before)) => {
-                let has_access = |content: &MemberContent| content.is_in_force(batch.now) && !content.ranks.is_none();
+                let in_force = |content: &MemberContent| content.is_in_force(batch.now);
+                let had_levels = before.ended.is_none() && !before.ranks.is_none();
+                let lost_all = had_levels && (after.ranks.is_none() || in_force(before) && !in_force(after));
                 let action = match (before.ended, after.ended) {
                     (None, Some(_)) => "ended",
                     (Some(_), None) => "restored",
-                    _ if has_access(before) && !has_access(after) => "ended",
+                    _ if lost_all => "ended",
                     _ => match plan.direction(after, before, observed) {
                         (true, false) => "raised",
                         (false, true) => "lowered",

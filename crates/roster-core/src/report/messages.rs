@@ -29,8 +29,8 @@ pub fn held(guarded: &Guarded) -> String {
 #[must_use]
 pub fn held_deletion(guarded: &Guarded) -> String {
     format!(
-        "the deletion of this Account is held back: {} {} would lose their access ({}); {}. {}; to let the \
-         Account go and leave everybody their access, set spec.deletionPolicy to Orphan",
+        "the deletion of this Account is held back: {} {} would lose access ({}); {}. {}. To delete the Account and \
+         keep everybody's access, set spec.deletionPolicy to Orphan",
         guarded.members.len(),
         agree(&guarded.members.len(), "person", "people"),
         listed(&guarded.members),
@@ -41,7 +41,7 @@ pub fn held_deletion(guarded: &Guarded) -> String {
 
 fn how_to_approve(guarded: &Guarded) -> String {
     let other = guarded.other_approval.as_ref().map_or_else(String::new, |hash| {
-        format!("; {hash}, which is approved, stands for other removals, or was used up")
+        format!("; the approved hash {hash} is for other removals, or was already used")
     });
     format!("If this is wanted, set the annotation {APPROVE_REMOVAL_ANNOTATION}={} on the Account{other}", guarded.hash)
 }
@@ -103,14 +103,14 @@ mod tests {
             "too many. If this is wanted, set the annotation roster.dev/approve-removal=c0ffee on the Account";
         assert_eq!(held(&guarded(1)), format!("1 removal is held back (m0@x.example): {approve}"));
         let other = Guarded { other_approval: Some("beef".to_owned()), ..guarded(1) };
-        let said = "; beef, which is approved, stands for other removals, or was used up";
+        let said = "; the approved hash beef is for other removals, or was already used";
         assert_eq!(held(&other), format!("1 removal is held back (m0@x.example): {approve}{said}"));
         let two = format!("2 removals are held back (m0@x.example, m1@x.example): {approve}");
         assert_eq!(held(&guarded(2)), two);
         assert!(held(&guarded(5)).contains("m3@x.example, m4@x.example): "), "{}", held(&guarded(5)));
         assert!(held(&guarded(8)).contains("m4@x.example and 3 more): "), "{}", held(&guarded(8)));
         let one = held_deletion(&guarded(1));
-        assert!(one.contains(": 1 person would lose their access (m0@x.example); "), "{one}");
-        assert!(held_deletion(&guarded(2)).contains(": 2 people would lose their access ("));
+        assert!(one.contains(": 1 person would lose access (m0@x.example); "), "{one}");
+        assert!(held_deletion(&guarded(2)).contains(": 2 people would lose access ("));
     }
 }

@@ -72,7 +72,7 @@ impl<'a> Notices<'a> {
         if rest > 0 {
             self.told.push(self.of_account(
                 reason,
-                format!("and {rest} more {}, each of which says so in its status", agree(&rest, "object", "objects")),
+                format!("and {rest} more {}; see the status of each", agree(&rest, "object", "objects")),
             ));
         }
     }

@@ -155,25 +155,28 @@ impl<'a> Outcomes<'a> {
         match hold {
             Hold::NotOwned => {
                 let why = self.why_not_owned(object);
-                (SyncReason::NotOwned, format!("{object} is in the store already and is not ours; {why}"))
+                (SyncReason::NotOwned, format!("{object} exists in the store without the mark of this Account; {why}"))
             }
             Hold::Paused => {
                 let who = match &self.paused_store {
                     Some(store) => format!("IdentityStore {store} is paused (spec.paused)"),
                     None => format!("the Account is paused (annotation {PAUSED_ANNOTATION})"),
                 };
-                (SyncReason::Paused, format!("{who}; only revocations are made"))
+                (SyncReason::Paused, format!("{who}; only revocations are applied"))
             }
             Hold::StoreReplaced => (
                 SyncReason::StoreReplaced,
-                "another store answers than the one that was used so far; only revocations are made until somebody approves \
-                 it on the IdentityStore"
+                "the store is not the one used so far; only revocations are applied until it is approved on the \
+                 IdentityStore"
                     .to_owned(),
             ),
             Hold::Guarded => (SyncReason::RemovalGuarded, self.guard_message()),
             Hold::DriftReported => {
                 let entries = self.drift.get(object).map_or(&[][..], |(entries, _)| *entries);
-                (SyncReason::DriftReported, format!("{}; {}", sentences(entries, SHOWN, " in status.drift"), drift_advice(entries)))
+                (
+                    SyncReason::DriftReported,
+                    format!("{}; {}", sentences(entries, SHOWN, " in status.drift"), drift_advice(entries)),
+                )
             }
         }
     }
@@ -182,7 +185,7 @@ impl<'a> Outcomes<'a> {
     fn why_not_owned(&self, object: &ObjectKey) -> String {
         match self.plan.not_owned.get(object) {
             Some(NotOwned::OfCluster(cluster)) => {
-                format!("it has the mark of cluster {cluster}, and another cluster's entries are never changed")
+                format!("it has the mark of cluster {cluster}, and Roster never changes another cluster's entries")
             }
             Some(NotOwned::Differs(entries, more)) => {
                 let more = if *more == 0 { String::new() } else { format!("; and {more} more") };
@@ -193,7 +196,7 @@ impl<'a> Outcomes<'a> {
                 format!("the store's spec.adoption is IfIdentical, and it differs: {what}{more}")
             }
             Some(NotOwned::Never) => "the store's spec.adoption is Never".to_owned(),
-            None => "the store's spec.adoption does not allow taking it".to_owned(),
+            None => "the store's spec.adoption does not allow adopting it".to_owned(),
         }
     }
 
@@ -222,7 +225,8 @@ impl<'a> Outcomes<'a> {
             [] => None,
             [object] => Some(self.hold(Hold::NotOwned, object).1),
             objects => Some(format!(
-                "{} are in the store already and are not ours; the store's spec.adoption does not allow taking them",
+                "{} exist in the store without the mark of this Account; the store's spec.adoption does not allow \
+                 adopting them",
                 listed(objects)
             )),
         }
@@ -275,8 +279,8 @@ impl<'a> Outcomes<'a> {
         if is_there {
             self.put_sync(&mut report, object);
         } else if is_kept_out {
-            let message = "not in the store: something that lowers this access is invalid (see Advised), and nobody new is \
-                           let in until it is mended";
+            let message = "not in the store: an object that lowers this access is invalid (see Advised); new members \
+                           get access when it is corrected";
             report.waits =
                 Some(Box::new(Waits { reason: "AccessWithheld", message: message.to_owned(), stalled: true }));
         }

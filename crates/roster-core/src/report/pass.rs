@@ -61,13 +61,12 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
                 }
                 return outcome;
             }
-            match &done.revocations_only {
-                Some(why) => outcome_revocations::report(pass, judged, done, why, &mut outcome),
-                None => {
-                    let outcomes = Outcomes::new(pass, done);
-                    let access_events = outcomes.report(pass, judged, &mut outcome);
-                    outcome.notices = notices::of(pass, &outcomes, &access_events);
-                }
+            if let Some(why) = &done.revocations_only {
+                outcome_revocations::report(pass, judged, done, why, &mut outcome);
+            } else {
+                let outcomes = Outcomes::new(pass, done);
+                let access_events = outcomes.report(pass, judged, &mut outcome);
+                outcome.notices = notices::of(pass, &outcomes, &access_events);
             }
         }
         Ok(None) => report_without_store(pass, judged, &mut outcome),

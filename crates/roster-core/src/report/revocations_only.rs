@@ -54,39 +54,41 @@ impl RevocationsOnly {
     pub fn message(&self) -> String {
         match self {
             Self::Terminating => "the Account, its namespace or a definition is being deleted: only suspensions, \
-                 expiries and blocks are made, and the deletion policy decides about the rest"
+                                  expiries and blocks are applied; the deletion policy decides the rest"
                 .to_owned(),
             Self::RecreatedDefinitions(RecreatedDefinitions { kinds, at }) => {
                 let names: Vec<&str> = kinds.iter().flatten().filter_map(|kind| api::crd_name(kind.as_str())).collect();
                 format!(
-                    "{} {} made anew after this Account, and the objects went with what was there before: only suspensions, \
-                     expiries and blocks are made until they are applied again and somebody says so on the Account: \
-                     {APPROVE_DEFINITION_ANNOTATION}={at}",
+                    "{} {} re-created after this Account, and the objects were deleted with the former definition: \
+                     only suspensions, expiries and blocks are applied until the objects are applied again and the \
+                     Account has the annotation {APPROVE_DEFINITION_ANNOTATION}={at}",
                     names.join(" and "),
                     agree(&names.len(), "was", "were")
                 )
             }
             Self::ManagedAccounts => "the deletion waits for managed accounts".to_owned(),
             Self::DeletionHeld => {
-                "the Account is being deleted, and the removal guard holds that back: only suspensions, expiries, blocks \
-                 and single removals are made; the Account says how to approve it"
+                "the Account is being deleted, and the removal guard holds the deletion: only suspensions, expiries, \
+                 blocks and single removals are applied; the Account's status says how to approve it"
                     .to_owned()
             }
             Self::Unknown(kinds) => format!(
-                "the API server does not list {}: until it does, only suspensions, expiries and blocks are made",
+                "the API server does not list {}: until then, only suspensions, expiries and blocks are applied",
                 kinds.join(", ")
             ),
             Self::Listing(kinds) => format!(
-                "{} are being listed afresh: until they are, only suspensions, expiries and blocks are made",
+                "{} are being listed again: until then, only suspensions, expiries and blocks are applied",
                 kinds.join(", ")
             ),
             Self::Unreadable(what) => format!(
-                "{what}; since it may have counted before, only suspensions, expiries and blocks are made until it is \
-                 mended or deleted"
+                "{what}; it may have been effective before, so only suspensions, expiries and blocks are applied until \
+                 it is corrected or deleted"
             ),
-            Self::Unprotected => "the finalizer of the Account, its catalog or its store could not be set: until it is, \
-                 only suspensions, expiries and blocks are made"
-                .to_owned(),
+            Self::Unprotected => {
+                "the finalizer of the Account, its catalog or its store could not be set: until then, only \
+                 suspensions, expiries and blocks are applied"
+                    .to_owned()
+            }
         }
     }
 

@@ -44,16 +44,16 @@ fn replaced(record: &Record<StoreFacts>, found: &StoreFound) -> String {
         }
     };
     let other = record.facts.known.approved.as_ref().filter(|id| *id != known);
-    let other = other.map_or_else(String::new, |id| format!(". Approved is {id}, which is neither of them"));
+    let other = other.map_or_else(String::new, |id| format!(". The approved id {id} is neither of them"));
     match &found.id {
         Some(id) => format!(
-            "store {known} was used so far, and now store {id} answers, {content}; nothing is granted, and only revocations \
-             are made. Restore the former store or, if this one is right: {}{other}",
+            "store {known} was used so far, and now store {id} responds, {content}; only revocations are applied. \
+             Restore the former store or, if this one is right: {}{other}",
             approve_store_command(&record.name, id)
         ),
         None => format!(
-            "store {known} was used so far, and now a store without an id answers, {content}; nothing is granted, and only \
-             revocations are made. Restore the former store"
+            "store {known} was used so far, and now a store without an id responds, {content}; only revocations are \
+             applied. Restore the former store"
         ),
     }
 }
@@ -64,7 +64,7 @@ pub fn blocks_in_force(record: &Record<StoreFacts>, generation: i64) -> Notice {
     let blocked = record.facts.blocked.len();
     let addresses = agree(&blocked, "address", "addresses");
     let note = format!(
-        "spec.blocked of generation {generation} is in force: {blocked} {addresses} without access in every account"
+        "spec.blocked of generation {generation} is in force: {blocked} {addresses} without access in any account"
     );
     Notice::new(record.reference(KindName::IdentityStore), &record.meta, NoticeReason::BlocksInForce, note)
 }
@@ -77,7 +77,7 @@ pub fn store_used(record: &Record<StoreFacts>, found: &StoreFound) -> Option<Not
     let id = found.id.as_ref().filter(|_| matches!(answer, StoreAnswer::First | StoreAnswer::Approved))?;
     let note = match &record.facts.known.id {
         None => format!("store {id} is used for the first time; {}", content(found)),
-        Some(known) => format!("store {id} is used in place of store {known}, as approved; {}", content(found)),
+        Some(known) => format!("store {id} replaces store {known}, as approved; {}", content(found)),
     };
     Some(Notice::new(record.reference(KindName::IdentityStore), &record.meta, NoticeReason::StoreUsed, note))
 }
@@ -86,7 +86,7 @@ pub fn store_used(record: &Record<StoreFacts>, found: &StoreFound) -> Option<Not
 #[must_use]
 pub fn store_is_back(record: &Record<StoreFacts>, found: &StoreFound) -> Notice {
     let id = found.id.as_deref().unwrap_or("without an id");
-    let note = format!("store {id} answers again, and is used as before; {}", content(found));
+    let note = format!("store {id} is back and used as before; {}", content(found));
     Notice::new(record.reference(KindName::IdentityStore), &record.meta, NoticeReason::StoreUsed, note)
 }
 
@@ -143,8 +143,7 @@ pub fn store(
             if is_replaced {
                 report = report.unsynced(SyncReason::StoreReplaced, replaced(record, found));
             } else if record.facts.spec.paused {
-                report =
-                    report.unsynced(SyncReason::Paused, "spec.paused: grants and definitions wait; revocations do not");
+                report = report.unsynced(SyncReason::Paused, "paused by spec.paused; only revocations are applied");
             }
             report
         }
@@ -165,9 +164,9 @@ pub fn store(
     };
     if record.meta.deleting && users > 0 {
         report.waits = Some(Box::new(Waits::in_use(format!(
-            "it is being deleted, and waits: {} {} still kept in this store",
+            "deletion waits: {} still {} this store",
             counted(users, "account"),
-            agree(&users, "is", "are")
+            agree(&users, "uses", "use")
         ))));
     }
     report

@@ -129,7 +129,7 @@ fn an_invitation_for_a_member_says_so() {
     assert_eq!((&says("Ready")["status"], &says("Ready")["reason"]), (&"False".into(), &"NotDelivered".into()));
     assert_eq!(says("Stalled")["reason"], "NotDelivered");
     let advice = says("Advised")["message"].as_str().unwrap().to_owned();
-    assert!(advice.contains(r#"this address is a member already, by Membership "dana""#), "{advice}");
+    assert!(advice.contains(r#"this address is already a member, by Membership "dana""#), "{advice}");
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn what_contradicts_itself_is_refused() {
     for (yaml, fault) in [
         ("sections: [{name: a, levels: [Only]}]", "spec.sections[a].levels: needs 2 to 16 levels"),
         ("sections: [{name: a, levels: [X, Y, X]}]", "spec.sections[a].levels: names a level twice"),
-        ("sections: [{name: a}, {name: a}]", "spec.sections[a]: is there twice"),
+        ("sections: [{name: a}, {name: a}]", "spec.sections[a]: exists twice"),
         (
             "sections: [{name: a}, {name: b, requires: [{from: Denied, section: a, level: Allowed}]}]",
             r#"spec.sections[b].requires: from: "Denied" is the first level, which means no access and needs nothing"#,
@@ -80,9 +80,9 @@ fn what_contradicts_itself_is_refused() {
         ),
         (
             "{sections: [{name: a}], restrictions: [{name: r, caps: {a: Denied}}, {name: r, caps: {a: Denied}}]}",
-            "spec.restrictions[r]: is there twice",
+            "spec.restrictions[r]: exists twice",
         ),
-        ("{sections: [{name: a}], roles: [{name: r}, {name: r}]}", "spec.roles[r]: is there twice"),
+        ("{sections: [{name: a}], roles: [{name: r}, {name: r}]}", "spec.roles[r]: exists twice"),
         (
             "{sections: [{name: a}], roles: [{name: r, permissions: {a: Allowed}, notApplicable: [a]}]}",
             r#"spec.roles[r].permissions: section "a" is notApplicable for this role and cannot be "Allowed""#,
@@ -119,10 +119,7 @@ sections:
 ",
     );
     let circle = "a from View → b from View → c from Edit → a from View";
-    assert_eq!(
-        found,
-        [format!("spec.sections: prerequisites go round in a circle: {circle}; take one of these `requires` away")]
-    );
+    assert_eq!(found, [format!("spec.sections: prerequisites form a cycle: {circle}; remove one of these `requires`")]);
 }
 
 #[test]

@@ -278,7 +278,10 @@ fn two_memberships_of_one_user_give_the_lower_level_and_the_shorter_time() {
             "acme",
             &format!("membership {name}"),
             InvalidReason::DuplicateMembership,
-            &format!("spec.user.email: dana@acme.example has more than one Membership here (also {others}); the lower level counts in each section"),
+            &format!(
+                "spec.user.email: dana@acme.example has more than one Membership in this account (also {others}); the \
+                 lower level counts in each section"
+            ),
         );
     }
     assert_eq!(

@@ -184,19 +184,16 @@ fn a_store_is_told_of_when_it_is_first_used_replaced_and_approved() {
     assert_eq!(why.0, SyncReason::StoreReplaced);
     assert_eq!(
         why.1,
-        "store one was used so far, and now store two answers, which holds 1 account and 3 members; nothing is granted, \
-         and only revocations are made. Restore the former store or, if this one is right: kubectl annotate --overwrite \
-         identitystore default roster.dev/approve-store=two"
+        "store one was used so far, and now store two responds, which holds 1 account and 3 members; only revocations \
+         are applied. Restore the former store or, if this one is right: kubectl annotate --overwrite identitystore \
+         default roster.dev/approve-store=two"
     );
     assert_eq!(told, [(NoticeReason::StoreReplaced, why.1)]);
 
     let (told, synced) = tell(&[known, (APPROVE_STORE_ANNOTATION, "two")], &found(Some("two"), 0, 0));
-    assert_eq!(
-        told,
-        [(NoticeReason::StoreUsed, "store two is used in place of store one, as approved; it is empty".to_owned())]
-    );
+    assert_eq!(told, [(NoticeReason::StoreUsed, "store two replaces store one, as approved; it is empty".to_owned())]);
     assert_eq!(synced, None);
 
     let (told, _) = tell(&[known], &found(None, 0, 0));
-    assert!(told[0].1.contains("a store without an id answers, which is empty"), "{told:?}");
+    assert!(told[0].1.contains("a store without an id responds, which is empty"), "{told:?}");
 }

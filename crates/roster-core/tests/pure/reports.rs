@@ -64,7 +64,10 @@ fn the_account_says_what_is_not_ours_and_has_no_object_of_its_own() {
     observed.members.insert(email(OLGA), foreign(MemberContent::default()));
     let status = account(&reports(&pass, None, &observed, fine), &StatusDigest::default());
     let said = conditions(&status);
-    let message = "False NotOwned member olga@acme.example is in the store already and is not ours; the store's spec.adoption is IfIdentical, and it differs: olga@acme.example has no display name, and should have \"Olga\"; olga@acme.example has no role, and should have owner; olga@acme.example has the level None in section docs, not Delete; and 2 more";
+    let message = "False NotOwned member olga@acme.example exists in the store without the mark of this Account; the \
+                   store's spec.adoption is IfIdentical, and it differs: olga@acme.example has no display name, and \
+                   should have \"Olga\"; olga@acme.example has no role, and should have owner; olga@acme.example has \
+                   the level None in section docs, not Delete; and 2 more";
     assert_eq!((said["Synced"].as_str(), said["Ready"].as_str()), (message, message));
 }
 
@@ -86,7 +89,8 @@ fn of_many_that_are_not_ours_five_are_named() {
     assert_eq!(
         said["Synced"],
         format!(
-            "False NotOwned {names} and {others} more are in the store already and are not ours; the store's spec.adoption does not allow taking them"
+            "False NotOwned {names} and {others} more exist in the store without the mark of this Account; the store's \
+             spec.adoption does not allow adopting them"
         )
     );
 }

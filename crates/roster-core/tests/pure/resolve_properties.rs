@@ -542,7 +542,7 @@ fn ending() -> impl Strategy<Value = Ending> {
     ])
 }
 
-/// Ends the access of one Membership's user, or of everybody; `by` is a time around `now`.
+/// Revokes the access of one Membership's user, or of everybody; `by` is a time around `now`.
 fn end(world: &mut World, ending: Ending, place: usize, now: i64, by: i64) {
     let key = World::key("acme");
     let member = world.members.get_mut(&(key.clone(), format!("m{place}").into())).unwrap();

@@ -100,7 +100,7 @@ fn a_role_named_like_a_predefined_one_contributes_nothing_and_its_holders_are_to
         "acme",
         "membership dana",
         InvalidReason::RoleNotAvailable,
-        r#"spec.roleRef: Role "editor" is invalid (NameTaken) and grants nothing; its own status says what to correct"#,
+        r#"spec.roleRef: Role "editor" is invalid (NameTaken) and grants nothing; see its status for the error"#,
     );
     assert_eq!(world.resolve("acme").access("dana@acme.example"), "nothing");
     // The predefined role of that name is another thing.
@@ -274,7 +274,8 @@ fn a_role_or_group_that_cannot_stand_alone_is_advised_and_valid() {
     world.is_valid("acme", "group key-masters");
     assert_eq!(
         advice(&world.findings("acme", "group key-masters")),
-        ["keys at Edit needs docs at View or above, which must come from elsewhere; without it a user gets View"]
+        ["keys at Edit needs docs at View or above, which another role or group must grant; without it a user gets \
+          View"]
     );
 }
 

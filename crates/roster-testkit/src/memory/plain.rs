@@ -157,7 +157,7 @@ impl Work {
             (Task::Make(_), _) if change.object == ObjectKey::Account && change.put.is_none() => match rows.left() {
                 Some(what) => {
                     let account = &batch.mark.account;
-                    let why = format!("account {account} cannot go: {what} is left in it");
+                    let why = format!("account {account} cannot be removed: it still has {what}");
                     self.fail(batch, outcomes, StoreError::Conflict(why));
                 }
                 None => self.writes = [Write::Remove(ObjectKey::Account)].into(),

@@ -175,7 +175,7 @@ impl MemoryStore {
         let highest = claims.filter(|claim| claim.slots.contains(at)).map(|claim| claim.epoch).max();
         match highest {
             Some(highest) if highest > claim.epoch => Err(StoreError::Conflict(format!(
-                "a newer leader has written here (term {}, this one is {})",
+                "a newer leader has written here (epoch {}, this one is {})",
                 highest.0, claim.epoch.0
             ))),
             highest => Ok(highest != Some(claim.epoch)),
@@ -205,7 +205,7 @@ impl MemoryStore {
     pub fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
         self.faults.check_read()?;
         if self.kind == Kind::Plain {
-            return Err(StoreError::Invalid("this store keeps no audit".to_owned()));
+            return Err(StoreError::Invalid("this store has no audit".to_owned()));
         }
         let found = self.links.iter().filter(|link| is_asked(query, link));
         let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);

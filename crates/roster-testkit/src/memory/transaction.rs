@@ -90,7 +90,7 @@ fn write(
             continue;
         }
         if let (ObjectKey::Account, None, Some(what)) = (&change.object, &change.put, rows.left()) {
-            *outcome = Err(StoreError::Conflict(format!("account {key} cannot go: {what} is left in it")));
+            *outcome = Err(StoreError::Conflict(format!("account {key} cannot be removed: it still has {what}")));
             continue;
         }
         make(&mut rows, change, &batch.mark, &batch.layout);

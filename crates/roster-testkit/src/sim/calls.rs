@@ -53,7 +53,7 @@ impl Sim {
                 self.send(number, draw, Call::Status(*write));
             }
             Effect::MaintainCatalog(tending) => {
-                self.send(number, mix(&[6, key(&tending.name)]), Call::Catalog(*tending))
+                self.send(number, mix(&[6, key(&tending.name)]), Call::Catalog(*tending));
             }
             Effect::RefreshStore(look) => self.send(number, mix(&[7, key(&look.record.name)]), Call::Store(*look)),
             Effect::Relist => self.relist(number),
@@ -216,7 +216,7 @@ impl Sim {
         let gone = || roster_core::contract::StoreError::Unavailable("no such store".to_owned());
         let found = store.ok_or_else(gone).and_then(|store| {
             if store.faults.silent {
-                return Err(roster_core::contract::StoreError::Unavailable("no answer within 30 s".to_owned()));
+                return Err(roster_core::contract::StoreError::Unavailable("no response within 30 s".to_owned()));
             }
             let totals = store.totals()?;
             let marks = store.marks()?;

@@ -6,9 +6,9 @@
 //! |---|---|
 //! | [`run`] | the scheduler: one queue of items in simulated time |
 //! | [`cluster`], [`objects`], [`lease`] | the API server: versions of objects, a log of each kind; Leases |
-//! | [`replica`], [`world`], `deliver`, `calls`, `passes`, `requests`, [`sharing`] | replicas of the controller |
+//! | [`replica`], [`world`], `deliver`, `calls`, `passes`, `requests`, [`lease_driver`] | replicas of the controller |
 //! | [`people`], [`specs`], [`trouble`], [`features`] | actions over time, and faults |
-//! | [`picture`] | objects that were delivered to a replica (D), as the reference model reads them |
+//! | [`delivered_objects`] | objects that were delivered to a replica (D), as the reference model reads them |
 //! | [`check`], `pulse`, `rest` | invariants: after each write, in time, at rest |
 //! | [`story`], [`shrink`] | the story of one account, and fewer actions that break the same promise |
 #![allow(

@@ -1,4 +1,4 @@
-//! Objects as users write them, as the model reads them, and as the index keeps them. Used by `cluster` and `picture`.
+//! Objects as users write them, as the model reads them, and as the index keeps them. Used by the other modules of the simulator.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -22,11 +22,11 @@ use crate::memory::{MemoryStore, Progress};
 const PATIENCE: Time = 30 * SECOND;
 
 fn gone() -> StoreError {
-    StoreError::Unavailable("the IdentityStore is gone".to_owned())
+    StoreError::Unavailable("the IdentityStore is deleted".to_owned())
 }
 
 fn no_answer() -> StoreError {
-    StoreError::Unavailable("no answer within 30 s".to_owned())
+    StoreError::Unavailable("no response within 30 s".to_owned())
 }
 
 /// Result of one step of a request.
@@ -151,7 +151,7 @@ impl Sim {
         let mut apply = running.apply.clone();
         if apply.is_none() && !self.believes(number, permit.shard) {
             self.stores.insert(store_name.clone(), store);
-            return fails(StoreError::Unavailable("the lease is lost; another replica may write by now".to_owned()));
+            return fails(StoreError::Unavailable("the lease is lost; another replica may write".to_owned()));
         }
         let call = apply.get_or_insert_with(|| store.begin(batch.as_ref().clone(), permit.claim));
         let account = batch.mark.account.clone();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roster_core::{
-    api::{DeletionPolicy, PAUSED_ANNOTATION, ParentRef},
+    api::{DeletionPolicy, PAUSED_ANNOTATION, ParentRef, SyncReason},
     contract::AuditQuery,
     control::{Control, FreshRead},
     model::{AccountKey, Email, KindName, Name, ObjectRef, Scope},
@@ -40,7 +40,7 @@ impl Sim {
         }
         if all_served {
             self.statuses_rest(&picture);
-            self.leftovers_rest(&picture);
+            self.orphaned_accounts_rest(&picture);
         }
         self.rollouts_rest(&picture);
         self.deletions_rest();
@@ -224,7 +224,8 @@ impl Sim {
         }
     }
 
-    /// Checks that an Account that is being deleted waits only for managed accounts, or for approval.
+    /// Checks that an Account that is being deleted waits only for managed accounts, for approval, or for the store that
+    /// was used so far.
     fn deletion_rests(&mut self, picture: &DeliveredObjects, account: &AccountKey) {
         let is_parent = |parent: &ParentRef, namespace: &str| {
             let of = parent.namespace.as_deref().unwrap_or(namespace);
@@ -234,13 +235,17 @@ impl Sim {
         let is_managing = all.any(|((namespace, _), other)| {
             other.spec.parent_ref.as_ref().is_some_and(|parent| is_parent(parent, namespace))
         });
-        if !is_managing && !self.is_guarded(account) {
+        let stored = self.cluster.get(&account.object());
+        let ready = stored.and_then(|stored| condition(&stored.status, "Ready"));
+        let waits_for_store = ready.is_some_and(|(_, reason, _)| reason == SyncReason::StoreReplaced.to_string())
+            && store_of(picture, account).is_some_and(|name| self.stands_unapproved(&name));
+        if !is_managing && !waits_for_store && !self.is_guarded(account) {
             self.checker.fail("deletion", Some(account), "the deletion waits, and nobody says for what".to_owned());
         }
     }
 
     /// Checks that blocked people have no access in orphaned accounts either.
-    fn leftovers_rest(&mut self, picture: &DeliveredObjects) {
+    fn orphaned_accounts_rest(&mut self, picture: &DeliveredObjects) {
         let wall = self.clock.wall();
         let accounts = self.cluster.all().filter(|stored| stored.object.kind == KindName::Account);
         let described: BTreeSet<ObjectRef> = accounts.map(|stored| stored.object.clone()).collect();

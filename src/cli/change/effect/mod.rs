@@ -1,4 +1,4 @@
-//! Who gains and who loses what, in terms of effective levels, and of the time in which they hold, and why.
+//! Determines which people gain or lose effective levels or time, and why. Called by `change::report_builder`.
 
 mod time;
 
@@ -20,36 +20,36 @@ use crate::{
     state::MemberFacts,
 };
 
-/// What changes for one person.
+/// Changes for one person.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Person {
     /// The address.
     pub email: String,
-    /// Whether there was no access at all before.
+    /// Whether the person had no access before.
     pub had_none: bool,
-    /// Whether there is no access at all any more.
+    /// Whether the person has no access afterwards.
     pub has_none: bool,
     /// Sections in which more is allowed, now or later.
     pub gains: Vec<Level>,
     /// Sections in which less is allowed, now or later.
     pub loses: Vec<Level>,
-    /// How the time changes in which there is access.
+    /// Changes of start and end of access.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub times: Vec<TimeChange>,
-    /// Why access does not hold now although it is there, or why it is gone.
+    /// Reason why granted access is not effective now, or why it is removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
 impl Person {
-    /// Whether more is allowed, or for longer.
+    /// Returns whether the person gains a level or time.
     #[must_use]
     pub fn gains_something(&self) -> bool {
         !self.gains.is_empty() || self.times.iter().any(|time| time.gains)
     }
 
-    /// Whether less is allowed, or for less long.
+    /// Returns whether the person loses a level or time.
     #[must_use]
     pub fn loses_something(&self) -> bool {
         !self.loses.is_empty() || self.times.iter().any(|time| !time.gains)
@@ -61,14 +61,14 @@ impl Person {
         self.note.as_deref().filter(|_| self.loses.is_empty() && self.times.is_empty())
     }
 
-    /// Whether nothing is left of the access that there is now.
+    /// Returns whether the person loses all present access.
     #[must_use]
     pub const fn loses_all(&self) -> bool {
         self.has_none && !self.had_none && !self.loses.is_empty()
     }
 }
 
-/// One section of one person.
+/// Change in one section.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Level {
     /// The section.
@@ -79,11 +79,11 @@ pub struct Level {
     /// The level after; absent where there is no access.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Why.
+    /// Reason.
     pub because: String,
 }
 
-/// Everybody for whom something changes, by address.
+/// Returns the people with changes, by address.
 pub(super) fn people(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> Vec<Person> {
     let plan = &work.plan;
     let changes = plan.changes.iter().filter_map(|change| match &change.object {
@@ -124,7 +124,7 @@ pub(super) fn people(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> Vec
         .collect()
 }
 
-/// Whether somebody is, or stays, the owner whatever their Memberships say.
+/// Returns whether a person is, or stays, the owner regardless of Memberships.
 fn is_owner(work: &Work, email: &Email) -> bool {
     let desired = work.judged.as_ref().and_then(|judged| judged.desired.members.get(email));
     desired.is_some_and(|member| member.origin.kind == "Account") || work.plan.owner_kept.as_ref() == Some(email)
@@ -134,13 +134,13 @@ fn writes_layout(plan: &Plan) -> bool {
     plan.changes.iter().any(|change| change.object == ObjectKey::Account && change.put.is_some())
 }
 
-/// What ranks mean before and after.
+/// Layouts before and after.
 struct Sides<'a> {
     from: &'a Layout,
     to: &'a Layout,
 }
 
-/// What a person's levels come from.
+/// Sources of a person's levels.
 struct Reasons<'a> {
     resolved: Option<&'a Judged>,
     facts: Option<&'a [&'a MemberFacts]>,
@@ -204,12 +204,12 @@ impl Sides<'_> {
     }
 }
 
-/// What somebody may do.
+/// Permissions of a person.
 #[derive(PartialEq, Eq)]
 struct Access {
-    /// At this moment.
+    /// Permissions now.
     now: Ranks,
-    /// At this moment or later.
+    /// Permissions now or later.
     due: Ranks,
 }
 
@@ -224,18 +224,18 @@ impl Access {
     }
 }
 
-/// What somebody may do at `now`.
+/// Returns the permissions at `now`.
 fn held(content: Option<&MemberContent>, layout: &Layout, now: Timestamp) -> Ranks {
     content.map_or_else(|| Ranks::none(layout.len()), |content| content.ranks_at(now).fitted(layout.len()))
 }
 
 impl Reasons<'_> {
-    /// Why there is no access now, where that is not for want of a grant.
+    /// Returns why access is withheld now; `None` if it is not, or if nothing is granted.
     fn note(&self, now: Timestamp) -> Option<String> {
         let Some(after) = self.after else {
             let cause = self.change.map(|change| change.cause);
             let why = match cause? {
-                Cause::Unmanaged => "nobody declared this member",
+                Cause::Unmanaged => "no object declares this member",
                 Cause::AccountDeleted => "the account is removed",
                 _ => "no longer declared",
             };
@@ -257,10 +257,10 @@ impl Reasons<'_> {
         }
     }
 
-    /// Why a section is at `rank` now.
+    /// Returns why a section is at `rank` now.
     fn because(&self, explanation: Option<&Explanation>, rank: u8) -> String {
         if self.facts.is_some_and(|facts| facts.len() > 1) {
-            return "the lower level of several memberships counts".to_owned();
+            return "the lowest level of several memberships counts".to_owned();
         }
         let steps = explanation.map(|one| one.steps.as_slice()).unwrap_or_default();
         let granted = steps.iter().rev().find_map(|step| match step {
@@ -274,26 +274,26 @@ impl Reasons<'_> {
                 format!("equal to the owner, restriction {restriction} lifted")
             }
             Some(Step::Capped { restriction, .. }) => format!("{granted}limited by restriction {restriction}"),
-            Some(Step::Reduced { needs, at, .. }) => format!("{granted}no more since {needs} is below {at}"),
+            Some(Step::Reduced { needs, at, .. }) => format!("{granted}limited because {needs} is below {at}"),
             None if rank > 0 => match self.after.and_then(|content| content.role.as_ref()) {
                 Some(role) => format!("from owner role {role}"),
-                None => "as the store had it".to_owned(),
+                None => "as in the store before".to_owned(),
             },
             None => self.no_longer(),
         }
     }
 
-    /// Why nothing grants a section any more.
+    /// Returns why nothing grants a section now.
     fn no_longer(&self) -> String {
         let (Some(before), Some(after)) = (self.before, self.after) else { return "nothing grants it".to_owned() };
         // What somebody wrote into the store was never granted.
         if self.change.is_some_and(|change| change.cause == Cause::Drift) {
-            return "nothing grants it; somebody changed the store".to_owned();
+            return "nothing grants it; the store was changed".to_owned();
         }
         if before.role != after.role {
             return match &after.role {
                 Some(role) => format!("now role {}", role.name),
-                None => "no role any more".to_owned(),
+                None => "no role now".to_owned(),
             };
         }
         let left: Vec<&str> =
@@ -303,12 +303,12 @@ impl Reasons<'_> {
         }
         match &after.role {
             Some(role) => format!("role {} no longer grants it", role.name),
-            None => "nothing grants it any more".to_owned(),
+            None => "nothing grants it now".to_owned(),
         }
     }
 }
 
-/// What grants something, in as few words as a line of a plan has room for.
+/// Returns a short name of the source of a level, for a line of a plan.
 fn short(by: &Grantor) -> String {
     match by {
         Grantor::PredefinedRole(name) => format!("role {name}"),

@@ -1,4 +1,4 @@
-//! When somebody has access: what becomes longer, and what shorter.
+//! Compares the time windows of a person's access. Called by `change::effect`.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -9,11 +9,11 @@ use crate::{model::Ranks, resolve::MemberContent};
 /// A change of when somebody has access.
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TimeChange {
-    /// Whether access lasts longer; otherwise it lasts less long.
+    /// Whether access lasts longer.
     pub gains: bool,
-    /// When it was, in words: `until 2026-12-31T00:00:00Z`, or why there was none.
+    /// Former window as text: `until 2026-12-31T00:00:00Z`, or why there was no access.
     pub from: String,
-    /// When it is, in words.
+    /// New window as text.
     pub to: String,
 }
 
@@ -23,7 +23,7 @@ pub(super) fn due(content: Option<&MemberContent>, now: Timestamp) -> Option<&Ra
     (!content.window.is_over(now) && !content.window.is_empty()).then_some(&content.ranks)
 }
 
-/// Whether access begins only later.
+/// Returns whether access begins later.
 pub(super) fn begins_later(content: Option<&MemberContent>, now: Timestamp) -> bool {
     content.is_some_and(|content| content.ended.is_none() && content.window.starts_at.is_some_and(|start| now < start))
 }

@@ -1,4 +1,4 @@
-//! Changes as a comment on a pull request.
+//! Writes a plan as Markdown for a comment on a pull request. Called by `roster plan -o markdown`.
 
 mod revisions;
 
@@ -23,7 +23,7 @@ const NAMES: usize = 20;
 const FOLDED: usize = 15;
 
 impl Report {
-    /// For a comment on a pull request; long lists are cut unless `all` is asked for.
+    /// Returns the report as Markdown; long lists are cut unless `all` is set.
     #[must_use]
     pub fn markdown(&self, all: bool) -> String {
         let rows = if all { usize::MAX } else { ROWS };
@@ -43,7 +43,7 @@ impl Report {
         out += &self.markdown_of_others(rows);
         out += &self.markdown_of_tightened(rows);
         if !self.left_in_store.is_empty() {
-            out += "### Applied before, not in these files, and left as they are\n\n";
+            out += "### Applied before, not in these files, and left unchanged\n\n";
             for one in self.left_in_store.iter().take(rows) {
                 let _ = writeln!(out, "- {}", escape_markdown(&one.account));
             }
@@ -53,7 +53,7 @@ impl Report {
     }
 }
 
-/// The text without colours.
+/// Removes colours from a text.
 fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text.trim()).to_string()
 }
@@ -62,7 +62,7 @@ fn more(shown: usize, all: usize) -> String {
     if all > shown { format!("\n… and {} more\n", thousands(all - shown)) } else { String::new() }
 }
 
-/// A table under a summary that folds it away where it is long.
+/// Returns a table under a summary, folded if it is long.
 fn section(summary: &str, table: &Table, count: usize, rows: usize) -> String {
     let body = format!("{}{}", table.markdown(), more(rows, count));
     if count > FOLDED {
@@ -75,10 +75,11 @@ fn section(summary: &str, table: &Table, count: usize, rows: usize) -> String {
 fn markdown_of(account: &AccountChanges, rows: usize) -> String {
     let mut out = format!("### {}\n\n", escape_markdown(&account.account));
     if let Some(why) = &account.unresolved_before {
-        let _ = write!(out, "> ⚠️ did not resolve before: {}; everything counts as new\n\n", escape_markdown(why));
+        let _ =
+            write!(out, "> ⚠️ could not be resolved before: {}; all of it is shown as new\n\n", escape_markdown(why));
     }
     if let Some(why) = &account.unresolved {
-        let _ = write!(out, "> ⚠️ not resolved: {}; what is there is kept\n\n", escape_markdown(why));
+        let _ = write!(out, "> ⚠️ not resolved: {}; the current content is kept\n\n", escape_markdown(why));
     }
     if let Some(kept) = account.orphaned {
         let _ = write!(out, "> ⚠️ {ORPHANED}{}\n\n", orphaned(kept));
@@ -93,7 +94,7 @@ fn markdown_of(account: &AccountChanges, rows: usize) -> String {
     if let Some(guarded) = &account.guarded {
         let _ = write!(
             out,
-            "> ⚠️ {} held back by the removal guard: {}. To let them pass: `{}`\n\n",
+            "> ⚠️ {} held back by the removal guard: {}. To approve them: `{}`\n\n",
             counted(guarded.members.len(), "removal"),
             escape_markdown(&guarded.why),
             guarded.approve
@@ -102,7 +103,7 @@ fn markdown_of(account: &AccountChanges, rows: usize) -> String {
     out + &steps(account, rows) + &notes(account)
 }
 
-/// Who gains and loses what. Many who gain nothing are folded away; who gains something never is.
+/// Returns the people who gain or lose access. Long lists are folded, except for people who gain something.
 fn people(people: &[Person], rows: usize) -> String {
     if people.len() <= FOLDED {
         let (all, count): (Vec<&Person>, _) = (people.iter().collect(), people.len());
@@ -146,8 +147,8 @@ fn people_table(people: &[&Person], rows: usize) -> Table {
     table
 }
 
-/// The changes one by one. What roles and groups grant is not folded away where it is new or changes: it may be that nobody
-/// has them yet.
+/// Returns the single changes. New or changed grants of roles and groups are never folded, because nobody may have
+/// these roles yet.
 fn steps(account: &AccountChanges, rows: usize) -> String {
     let steps = account.changes.iter().filter(|step| step.action != Action::Adopt);
     let (open, folded): (Vec<&Step>, Vec<&Step>) = steps.partition(|step| step.changes_what_is_granted());
@@ -181,7 +182,7 @@ fn steps_table(steps: &[&Step], rows: usize) -> Table {
 }
 
 fn notes(account: &AccountChanges) -> String {
-    let mut notes = Table::new(["object", "what is to be said"]);
+    let mut notes = Table::new(["object", "note"]);
     for held in account.holds.iter().filter(|held| !matches!(held.hold, Hold::Guarded | Hold::DriftReported)) {
         notes.row([&held.object, held.hold.as_str()]);
     }

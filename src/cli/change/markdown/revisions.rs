@@ -1,4 +1,5 @@
-//! What two revisions differ in besides what stores would be told, as Markdown. Nothing that is dangerous is folded away.
+//! Writes the differences of two revisions that are not changes in a store as Markdown. Called by `change::markdown`;
+//! dangerous differences are never folded.
 
 use std::fmt::Write as _;
 
@@ -23,7 +24,7 @@ impl Report {
         for one in &self.refused {
             table.row([&one.object, &one.field, &one.from, &one.to, &one.message]);
         }
-        format!("### ⛔ Refused by an API server\n\n{}\n", table.markdown())
+        format!("### ⛔ Refused by the API server\n\n{}\n", table.markdown())
     }
 
     /// Limits that are not tightened: never folded.

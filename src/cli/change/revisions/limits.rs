@@ -1,4 +1,4 @@
-//! Limits that two revisions set differently. Which of them are loosened, [`crate::limits`] knows.
+//! Compares the limits of two revisions; [`crate::limits`] decides which are loosened. Called by `change::revisions`.
 
 use std::collections::BTreeMap;
 
@@ -60,12 +60,12 @@ pub(super) fn limits(from: &Objects, to: &Objects, pairs: &[Pair]) -> (Vec<Limit
     (each.into_iter().map(|(id, limit)| LimitChange::new(id, limit)).collect(), compared)
 }
 
-/// What is told of an object that is new: what is looser than by default.
+/// Keeps, for a new object, only limits that are looser than the defaults.
 fn if_new(is_new: bool, limits: Limits) -> Limits {
     if is_new { limits.only_loosened() } else { limits }
 }
 
-/// What the annotations of an IdentityStore say of the store behind it.
+/// Returns the store's identity from the annotations of an IdentityStore.
 fn known_store(object: &Value) -> KnownStore {
     KnownStore::read(|key| object["metadata"]["annotations"][key].as_str())
 }
@@ -90,7 +90,7 @@ fn account(from: &Objects, to: &Objects, key: &AccountKey) -> Option<Limits> {
     Some(if_new(before.is_none(), of_account(one, other, is_moved)))
 }
 
-/// An Account as a revision has it, with its store, or else `any_store`.
+/// Returns an Account of a revision with its store, or `any_store`.
 fn revision<'a>(
     objects: &'a Objects,
     key: &AccountKey,

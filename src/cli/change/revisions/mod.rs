@@ -1,4 +1,5 @@
-//! Two revisions of files, compared without any store: what one revision wants stands for what a store holds.
+//! Compares two revisions of files without a store: the former revision takes the place of the store's content. Called
+//! by `roster plan --from --to` and `roster review --from`.
 
 mod limits;
 mod others;
@@ -35,21 +36,21 @@ use crate::{
 /// Differences of two revisions besides those that a store would be told.
 #[derive(Default)]
 pub struct Revisions {
-    /// Those that an API server refuses.
+    /// Changes that the API server refuses.
     pub(super) refused: Vec<Refused>,
     /// Limits that change.
     pub(super) limits: Vec<LimitChange>,
-    /// All others, as long as nobody knows whether a change in an account says the same.
+    /// Other differences, which may also be reported as changes in accounts.
     pub(super) unsaid: Vec<UnreportedObject>,
     /// Documents that are not read as objects and differ all the same.
     pub(super) unread: Vec<OtherChange>,
     /// Accounts that are paused in the later revision.
     pub(super) paused: BTreeSet<AccountKey>,
-    /// Why the removal guard would hold the deletion of an Account that is gone from the later revision.
+    /// Reason why the removal guard would hold the deletion of an Account that the later revision does not have.
     pub(super) deletions: BTreeMap<AccountKey, String>,
 }
 
-/// What changes from one revision to the other.
+/// Returns the changes from one revision to the other.
 pub fn between(
     from: &mut LoadedObjects,
     to: &mut LoadedObjects,
@@ -82,7 +83,7 @@ pub fn between(
     (changes, revisions)
 }
 
-/// What changes in one account.
+/// Returns the changes in one account.
 fn work(
     from: &LoadedObjects,
     to: &LoadedObjects,
@@ -103,7 +104,7 @@ fn work(
     Some(Work { place: None, unknown, ..work })
 }
 
-/// An account that the later revision does not have: what becomes of its people, the earlier one decides.
+/// Plans the removal of an account that the later revision does not have, by the earlier revision's policy.
 fn removed(from: &Objects, key: AccountKey, mark: Mark, unknown: Option<String>, observed: Observed) -> Work {
     let account = from.accounts.get(&key).and_then(|entry| entry.account.as_ref());
     let is_orphaned = account.is_some_and(|account| account.spec.deletion_policy == DeletionPolicy::Orphan);
@@ -111,8 +112,7 @@ fn removed(from: &Objects, key: AccountKey, mark: Mark, unknown: Option<String>,
     Work { key, place: None, mark, unknown, judged: None, observed, plan, is_orphaned }
 }
 
-/// Why the removal guard would hold the deletion of an Account that the later revision does not have, as a controller judges
-/// it. Nothing where it would not.
+/// Returns why the removal guard would hold the deletion of an Account that the later revision does not have.
 fn deletion_waits(from: &LoadedObjects, work: &Work, now: Timestamp) -> Option<String> {
     let key = (work.judged.is_none() && !work.is_orphaned).then_some(&work.key)?;
     let (prepared, judged) = (from.prepare(key)?, from.judge(key, now)?);
@@ -130,11 +130,11 @@ fn owner_stays(to: &LoadedObjects, work: &Work) -> Option<Refused> {
         field: "spec.owner.email".to_owned(),
         from: owner.to_string(),
         to: owner_of(&to.objects, &work.key).unwrap_or_else(|| "(absent)".to_owned()),
-        message: "the catalog does not let the owner change (ownerChange: Never)".to_owned(),
+        message: "the catalog does not allow the owner to change (ownerChange: Never)".to_owned(),
     })
 }
 
-/// Ends every pause, and returns the accounts that were paused.
+/// Removes every pause, and returns the accounts that were paused.
 fn end_pauses(objects: &mut Objects) -> BTreeSet<AccountKey> {
     let is_paused = |store: &str| objects.stores.get(store).is_some_and(|store| store.spec.paused);
     let paused = objects.accounts.iter().filter(|(_, entry)| {

@@ -1,5 +1,5 @@
-//! Differences that no limit, no refusal and no change in an account tells: whatever somebody wrote down is told somewhere,
-//! and once.
+//! Collects the differences that are reported neither as limits nor as refused changes nor as changes in accounts, so
+//! that each difference is reported once. Called by `change::report_builder`.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub(super) fn unsaid(pairs: Vec<Pair>, compared: &BTreeMap<ObjectId, Limits>) ->
     pairs.into_iter().map(one).collect()
 }
 
-/// Whether a field is this one, or below it.
+/// Returns whether a field is this one, or below it.
 fn is_within(field: &str, other: &str) -> bool {
     field.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
@@ -90,7 +90,7 @@ fn field_change(field: &Difference) -> FieldChange {
     FieldChange { field: field.path.clone(), from, to }
 }
 
-/// What goes with a namespace where somebody prunes it, although the files still have it.
+/// Returns the message on accounts that pruning a namespace deletes, although the files still contain them.
 fn goes_with(to: &LoadedObjects, id: &ObjectId) -> String {
     let is_in = |key: &AccountKey| id.kind == KindName::Namespace.as_str() && key.namespace == id.name;
     let accounts = to.objects.accounts.iter().filter(|(key, entry)| is_in(key) && entry.account.is_some());
@@ -99,10 +99,10 @@ fn goes_with(to: &LoadedObjects, id: &ObjectId) -> String {
         return String::new();
     }
     let (accounts, members) = (counted(members.len(), "account"), counted(members.iter().sum::<usize>(), "Membership"));
-    format!("a prune deletes it with everything in it: {accounts} with {members}, which these files still have")
+    format!("pruning deletes it with its content: {accounts} with {members}, which these files still contain")
 }
 
-/// Whom an Invitation invites, and as what.
+/// Returns whom an Invitation invites, with role and groups.
 fn invites(pair: &Pair) -> String {
     let spec = &pair.either()["spec"];
     if pair.id.kind != "Invitation" {

@@ -1,4 +1,4 @@
-//! Objects of two revisions, side by side.
+//! Pairs the objects of two revisions. Used by the other modules of `change::revisions`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

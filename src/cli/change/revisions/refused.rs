@@ -1,4 +1,4 @@
-//! Fields that must not change and do: the rules are those of the definitions.
+//! Finds changes of immutable fields, by the rules of the CRDs. Called by `change::revisions`.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(super) fn refusals(pairs: &[Pair]) -> Vec<Refused> {
                     field: format!("spec.{}", field.path),
                     from: in_words(was),
                     to: in_words(is),
-                    message: "cannot be changed: delete the object and make another one".to_owned(),
+                    message: "cannot be changed: delete the object and create a new one".to_owned(),
                 });
             }
         }
@@ -30,7 +30,7 @@ pub(super) fn refusals(pairs: &[Pair]) -> Vec<Refused> {
     found
 }
 
-/// A field that must not change, and what it is where nobody sets it.
+/// A field that must not change, and its value if it is not set.
 struct Immutable {
     path: &'static str,
     default: Option<Value>,

@@ -1,4 +1,4 @@
-//! Documents that two revisions have otherwise, and that are not read as objects: what they say is told nowhere else.
+//! Reports differences of documents that are not Roster's objects. Called by `change::revisions`.
 
 use std::collections::BTreeSet;
 
@@ -22,12 +22,12 @@ pub(super) fn differences(from: &Files, to: &Files) -> Vec<OtherChange> {
     differ.collect()
 }
 
-/// What it means that such a document differs.
+/// Returns the meaning of such a difference.
 const fn meaning(kind: UnreadKind) -> &'static str {
     match kind {
-        UnreadKind::Secret => "a store is opened with it; what is in it is never shown",
+        UnreadKind::Secret => "used to open a store; its content is never shown",
         UnreadKind::Kustomization | UnreadKind::Patch => {
-            "not read: compare what `kustomize build` makes of both revisions"
+            "not read: compare the output of `kustomize build` for both revisions"
         }
     }
 }

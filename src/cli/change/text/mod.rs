@@ -1,4 +1,4 @@
-//! Changes as people read them in a terminal.
+//! Writes a plan as text for a terminal. Called by `roster plan` and `apply`.
 
 use std::fmt::Write as _;
 
@@ -18,18 +18,18 @@ use crate::{
 /// Lines of one list, and fields or sections of one line, unless all are asked for.
 const ROWS: usize = 20;
 const PARTS: usize = 5;
-/// Text on an account that goes and is left in the store.
-pub(super) const ORPHANED: &str = "leaves Roster's care: ";
-/// Text on an account that the later revision does not have, where the removal guard would hold its deletion.
+/// Mark of an account that is no longer managed and stays in the store.
+pub(super) const ORPHANED: &str = "no longer managed by Roster: ";
+/// Mark of an account that the later revision does not have, if the removal guard would hold its deletion.
 pub(super) const DELETION_WAITS: &str =
     "a controller deletes the account only after an approval (roster.dev/approve-removal)";
-/// Text on an account that is paused in the later revision.
-pub(super) const PAUSED: &str = "paused: what takes access away is made, and everything else waits";
+/// Mark of an account that is paused in the later revision.
+pub(super) const PAUSED: &str = "paused: only revocations are applied";
 /// Stands for a space at which no line ends.
 const TIED: &str = "\u{a0}";
 
 impl Report {
-    /// For a terminal; long lists are cut unless `all` is asked for.
+    /// Returns the report as text; long lists are cut unless `all` is set.
     #[must_use]
     pub fn text(&self, all: bool) -> String {
         let mut text = Text {
@@ -49,24 +49,27 @@ impl Report {
         for store in &self.kept_by_cluster {
             text.remark(
                 WARN,
-                &format!("{store} is kept by a cluster's controller: this is what it would do with these objects."),
+                &format!(
+                    "{store} is managed by a cluster's controller. The plan shows what the controller would do with \
+                     these objects."
+                ),
             );
         }
         for store in &self.new_stores {
-            text.remark(WARN, &format!("{store} is not there yet: everything counts as new."));
+            text.remark(WARN, &format!("{store} does not exist yet: all of it is shown as new."));
         }
         text.left(self);
         text.out.push_str(&self.last_line());
         text.out
     }
 
-    /// What it comes to, in a few words, wrapped.
+    /// Returns the summary line, wrapped.
     #[must_use]
     pub fn last_line(&self) -> String {
         output::wrap("", 0, &self.in_short())
     }
 
-    /// What it comes to, in a few words.
+    /// Returns the summary line.
     #[must_use]
     pub fn in_short(&self) -> String {
         let Summary { accounts, add, change, remove, adopt, gain, lose, guarded, .. } = self.summary;
@@ -82,14 +85,14 @@ impl Report {
             let [add, change, remove] = [add, change, remove].map(thousands);
             let more = self.summary.between_revisions();
             if self.summary.accounts == 0 {
-                format!("There is no account in these files, so nobody can say who gains and who loses{more}.")
+                format!("These files contain no account, so gains and losses are unknown{more}.")
             } else {
                 format!("{add} to add, {change} to change, {remove} to remove in {accounts}; {gains}, {loses}{more}.")
             }
         } else {
             let same = match self.compares {
-                Compares::Store => "the store holds what is wanted",
-                Compares::Revisions => "both revisions mean the same",
+                Compares::Store => "the store is up to date",
+                Compares::Revisions => "both revisions have the same effect",
             };
             let waits = |account: &AccountChanges| !account.holds.is_empty() || account.guarded.is_some();
             let reported = self.accounts.iter().any(waits);
@@ -99,18 +102,18 @@ impl Report {
             } else if unresolved && !reported {
                 format!("No changes in {accounts}.")
             } else if reported {
-                format!("Nothing can be changed now in {accounts}: what is listed waits or stays as it is.")
+                format!("Nothing can be changed now in {accounts}: the listed changes wait.")
             } else {
                 format!("No changes: {same} ({accounts}).")
             }
         };
         if adopt > 0 {
-            let _ = write!(line, " {} there just so, taken over as it is.", counted(adopt, "object"));
+            let _ = write!(line, " {} adopted unchanged.", counted(adopt, "object"));
         }
         let unresolved = self.accounts.iter().filter(|account| account.unresolved.is_some()).count();
         if unresolved > 0 {
             let what = format!(
-                "{} {} not resolve: only revocations are made there.",
+                "{} {} not resolve: only revocations are applied there.",
                 counted(unresolved, "account"),
                 crate::model::agree(&unresolved, "does", "do")
             );
@@ -123,7 +126,7 @@ impl Report {
     }
 }
 
-/// `1 person gains`, `3 people gain`.
+/// Returns a counted phrase: `1 person gains`, `3 people gain`.
 pub(super) fn counted_people(count: usize, one: &str, many: &str) -> String {
     match count {
         0 => format!("nobody {one}"),
@@ -133,7 +136,7 @@ pub(super) fn counted_people(count: usize, one: &str, many: &str) -> String {
 }
 
 impl AccountChanges {
-    /// Whether there is anything to be told.
+    /// Returns whether there is anything to show.
     #[must_use]
     pub fn says_something(&self) -> bool {
         !self.changes.iter().all(|step| step.action == Action::Adopt)
@@ -160,7 +163,7 @@ impl Text {
         self.out.push('\n');
     }
 
-    /// Words, wrapped; the first `mark` is in a style, and lines after the first are indented by two more.
+    /// Adds wrapped words; `mark` is styled, and later lines are indented by four more columns.
     fn wrapped(&mut self, indent: usize, style: Style, mark: &str, words: &str) {
         let mut lines = wrap(&format!("{mark}{words}"), usize::from(prose_width()) - indent, 4).into_iter();
         let first = lines.next().unwrap_or_default();
@@ -189,10 +192,10 @@ impl Text {
         let place = account.store.as_ref().map(|store| paint(DIM, format!("  in {store}"))).unwrap_or_default();
         self.line(&format!("{}{place}", paint(BOLD, &account.account)));
         if let Some(why) = &account.unresolved_before {
-            self.wrapped(2, WARN, "did not resolve before: ", &format!("{why}; everything counts as new"));
+            self.wrapped(2, WARN, "could not be resolved before: ", &format!("{why}; all of it is shown as new"));
         }
         if let Some(why) = &account.unresolved {
-            self.wrapped(2, WARN, "not resolved: ", &format!("{why}; what is there is kept"));
+            self.wrapped(2, WARN, "not resolved: ", &format!("{why}; the current content is kept"));
         }
         if let Some(kept) = account.orphaned {
             self.wrapped(2, WARN, ORPHANED, &orphaned(kept));
@@ -259,14 +262,14 @@ impl Text {
             self.line(&format!("    {member}"));
         }
         self.more(4, self.rows, guarded.members.len());
-        self.line(&format!("    to let them pass: {}", guarded.approve));
+        self.line(&format!("    to approve them: {}", guarded.approve));
     }
 
     fn holds(&mut self, account: &AccountChanges) {
         for (hold, words) in [
-            (Hold::NotOwned, "not ours, and left alone"),
+            (Hold::NotOwned, "not managed by Roster, and not changed"),
             (Hold::Paused, "waits, because its store or account is paused"),
-            (Hold::StoreReplaced, "waits, because another store answers than the one that was used so far"),
+            (Hold::StoreReplaced, "waits, because the store is not the one used so far"),
         ] {
             let objects: Vec<&str> =
                 account.holds.iter().filter(|held| held.hold == hold).map(|held| held.object.as_str()).collect();
@@ -288,7 +291,7 @@ impl Text {
         if left.is_empty() {
             return;
         }
-        self.line(&paint(DIM, "  What somebody changed in the store, and what stays so"));
+        self.line(&paint(DIM, "  Drift that is reported and not corrected"));
         for entry in left.iter().take(self.rows) {
             self.wrapped(4, DIM, "", &drift_sentence(entry));
         }
@@ -299,7 +302,7 @@ impl Text {
         if account.invalid.is_empty() {
             return;
         }
-        self.line(&paint(DIM, "  Invalid, and without effect as far as that goes"));
+        self.line(&paint(DIM, "  Invalid (the invalid part has no effect)"));
         for one in account.invalid.iter().take(self.rows) {
             self.wrapped(4, WARN, "! ", &format!("{} {}: {}", one.object, one.reason, one.message));
         }
@@ -310,7 +313,7 @@ impl Text {
         if report.left_in_store.is_empty() {
             return;
         }
-        self.line(&paint(BOLD, "Applied before, not in these files, and left as they are (--prune removes them)"));
+        self.line(&paint(BOLD, "Applied before, not in these files, and left unchanged (--prune removes them)"));
         for one in report.left_in_store.iter().take(self.rows) {
             self.line(&format!("  {}{}", one.account, paint(DIM, format!("  in {}", one.store))));
         }
@@ -319,28 +322,28 @@ impl Text {
     }
 }
 
-/// The heading of a phase; `gains` where somebody in it gains something, too.
+/// Returns the heading of a phase; `gains` is set if a person in it also gains access.
 const fn title_of(phase: Phase, gains: bool) -> &'static str {
     match phase {
-        Phase::Revoke if gains => "Loses and gains access (made first)",
-        Phase::Revoke => "Loses access (made first)",
+        Phase::Revoke if gains => "Loses and gains access (applied first)",
+        Phase::Revoke => "Loses access (applied first)",
         Phase::Define => "Account, roles and groups",
         Phase::Grant => "Gains access",
-        Phase::Delete => "Used by nobody any more",
+        Phase::Delete => "No longer used",
     }
 }
 
-/// What becomes of the people of an account that goes and is left in the store.
+/// Returns the message on the people of an account that is no longer managed.
 pub(super) fn orphaned(kept: usize) -> String {
     let people = match kept {
-        0 => "whoever has access keeps it".to_owned(),
+        0 => "everybody keeps their access".to_owned(),
         1 => "1 person keeps their access".to_owned(),
         kept => format!("{} people keep their access", thousands(kept)),
     };
-    format!("{people} (deletionPolicy: Orphan), and no object ends it any more")
+    format!("{people} (deletionPolicy: Orphan), and no object can remove it any more")
 }
 
-/// `9,980`.
+/// Formats a number with separators: `9,980`.
 pub(super) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::new();

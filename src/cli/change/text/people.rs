@@ -1,4 +1,4 @@
-//! Who gains and loses what, as people read it in a terminal.
+//! Writes the people who gain or lose access as text. Called by `change::text`; Markdown uses the same phrases.
 
 use super::{TIED, Text};
 use crate::cli::{
@@ -52,14 +52,14 @@ impl Text {
     }
 }
 
-/// `time: until 2026-12-31T00:00:00Z → no end`.
+/// Formats a change of time: `time: until 2026-12-31T00:00:00Z → no end`.
 pub(in crate::cli::change) fn time(change: &TimeChange) -> String {
     let sets_time = |words: &str| words.starts_with("until ") || words.starts_with("starts") || words == "no end";
     let what = if sets_time(&change.from) { "time" } else { "access" };
     format!("{what}: {} → {}", change.from, change.to)
 }
 
-/// `settings: Edit (from View)`.
+/// Formats a level: `settings: Edit (from View)`.
 pub(in crate::cli::change) fn level(level: &Level) -> String {
     let none = "none".to_owned();
     let to = level.to.as_ref().unwrap_or(&none);
@@ -69,7 +69,7 @@ pub(in crate::cli::change) fn level(level: &Level) -> String {
     }
 }
 
-/// `settings: Edit`, of what is lost.
+/// Formats a lost level: `settings: Edit`.
 pub(in crate::cli::change) fn had(level: &Level) -> String {
     format!("{}: {}", level.section, level.from.as_deref().unwrap_or("none"))
 }

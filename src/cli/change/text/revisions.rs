@@ -1,4 +1,4 @@
-//! What two revisions differ in besides what stores would be told, as people read it in a terminal.
+//! Writes the differences of two revisions that are not changes in a store as text. Called by `change::text`.
 
 use super::{Text, thousands};
 use crate::{
@@ -10,15 +10,15 @@ use crate::{
 };
 
 impl Summary {
-    /// What two revisions differ in besides, as the rest of a sentence.
+    /// Returns these differences as the end of the summary.
     pub(super) fn between_revisions(&self) -> String {
         let Self { orphaned, limits_loosened, limits_changed, limits_tightened, other_changes, .. } = *self;
         let limits = |count: usize, what: &str| (count > 0).then(|| format!("{} {what}", counted(count, "limit")));
         let loosened = limits(limits_loosened, "loosened").map(|words| paint(BAD, words));
         let orphaned = match orphaned {
             0 => None,
-            1 => Some("1 account leaves Roster's care".to_owned()),
-            several => Some(format!("{} accounts leave Roster's care", thousands(several))),
+            1 => Some("1 account is no longer managed by Roster".to_owned()),
+            several => Some(format!("{} accounts are no longer managed by Roster", thousands(several))),
         };
         let others = (other_changes > 0).then(|| counted(other_changes, "other change"));
         let words =
@@ -75,7 +75,7 @@ impl Text {
         if report.refused.is_empty() {
             return;
         }
-        self.line(&paint(BOLD, "Refused by an API server"));
+        self.line(&paint(BOLD, "Refused by the API server"));
         for one in &report.refused {
             let words = format!("{} {}: {} → {}; {}", one.object, one.field, one.from, one.to, one.message);
             self.wrapped(2, BAD, "! ", &words);

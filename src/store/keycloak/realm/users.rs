@@ -108,7 +108,7 @@ impl Realm {
         }
     }
 
-    /// AccountRevocations a user's sessions, so that no refresh token restores revoked access. Access tokens that are already issued
+    /// Ends a user's sessions, so that no refresh token restores revoked access. Access tokens that are already issued
     /// remain valid until they expire ([`crate::contract::Store::revocation_delay`]).
     pub(crate) async fn log_out(&self, user: &str) -> Result<(), StoreError> {
         let (admin, realm) = (&self.wire.admin, self.name());

@@ -24,7 +24,8 @@ async fn what_is_wrong_with_a_realm_is_said_in_a_line() {
     let store = backend.given();
     let files = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/secondary-users");
     let plan = ["plan", "-f", files, "--store", &store];
-    for (secret, why) in [("wrong-one", "logging in as client roster: it answered 401"), ("", "must be in ROSTER_KEY")]
+    for (secret, why) in
+        [("wrong-one", "logging in as client roster: it responded 401"), ("", "in ROSTER_KEYCLOAK_CLIENT_SECRET")]
     {
         let output = roster(&plan, &[("ROSTER_KEYCLOAK_CLIENT_SECRET", secret)]);
         assert_eq!(output.status.code(), Some(2), "{output:?}");

@@ -91,7 +91,7 @@ async fn a_place_that_is_taken_is_said_with_its_cause() {
     backend.send(Method::POST, "/groups", json!({"name": "shop/acme"})).await;
     let world = world("acme");
     let plan = world.plan(&store, Scope::Account).await;
-    let taken = "group \"shop/acme\" is there, and not ours";
+    let taken = "group \"shop/acme\" exists without the mark of this account";
     for outcome in world.apply(&store, &plan).await {
         assert!(matches!(&outcome, Err(StoreError::Conflict(why)) if why.contains(taken)), "{outcome:?}");
     }

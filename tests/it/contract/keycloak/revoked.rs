@@ -149,7 +149,7 @@ async fn who_keeps_a_role_by_another_clients_is_logged_out_of_what_was_theirs() 
     let plan = world.plan(&store, Scope::Account).await;
     let outcomes = world.apply(&store, &plan).await;
     assert!(
-        matches!(outcomes.as_slice(), [Err(StoreError::Invalid(why))] if why.contains("still reaches")),
+        matches!(outcomes.as_slice(), [Err(StoreError::Invalid(why))] if why.contains("through a composite client role")),
         "{outcomes:?}"
     );
     backend.refresh(&token).await.unwrap_err();

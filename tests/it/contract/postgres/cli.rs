@@ -44,7 +44,7 @@ async fn a_store_is_made_and_its_audit_checked() {
     }
     world("acme").converge(&*backend.open().await).await;
     let whole = roster(&["audit", "verify", &store], "pw");
-    assert!(said(&whole).starts_with("the audit is whole: 6 records, head sha256:"), "{whole:?}");
+    assert!(said(&whole).starts_with("the audit is complete: 6 records, head sha256:"), "{whole:?}");
     backend.run("ALTER TABLE audit DISABLE TRIGGER USER; DELETE FROM audit WHERE seq = 3").await.unwrap();
     let broken = roster(&["audit", "verify", &store], "pw");
     assert_eq!(broken.status.code(), Some(1));

@@ -41,7 +41,7 @@ async fn what_cannot_be_meant_is_invalid() {
     let backend = Postgres::fresh().await;
     let url = backend.server.url(&backend.owner);
     for (url, why) in [
-        ("host=db password=hush".to_owned(), "must read postgres://"),
+        ("host=db password=hush".to_owned(), "write postgres://"),
         (url.replace("/postgres?", "/nothing?"), "does not exist"),
     ] {
         let error = open(&backend.place_of(&url)).await.unwrap_err();
@@ -50,7 +50,7 @@ async fn what_cannot_be_meant_is_invalid() {
     }
     let place = PostgresLocation { schema: "a; DROP TABLE x".into(), ..backend.place() };
     let error = open(&place).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Invalid(said) if said.contains("no name of a schema")), "{error}");
+    assert!(matches!(&error, StoreError::Invalid(said) if said.contains("is not a valid schema name")), "{error}");
 }
 
 #[tokio::test]

@@ -306,7 +306,7 @@ async fn checking_goes_on_beside_writing() {
     drop(writing);
     let report = verify_audit(&backend.file()).await.unwrap();
     assert_eq!(report.records, 66);
-    assert!(report.to_string().starts_with("the audit is whole: 66 records, head sha256:"), "{report}");
+    assert!(report.to_string().starts_with("the audit is complete: 66 records, head sha256:"), "{report}");
 }
 
 #[tokio::test]
@@ -322,7 +322,7 @@ async fn what_is_no_store_has_no_audit() {
     std::fs::remove_file(backend.file()).unwrap();
     let store = SqliteStore::open(&backend.file()).await.unwrap();
     let report = verify_audit(&backend.file()).await.unwrap();
-    assert_eq!(report.to_string(), "the audit is empty and whole");
+    assert_eq!(report.to_string(), "the audit is empty and complete");
     store.close().await;
     assert_eq!(world("acme").plan(&*backend.open().await, Scope::Account).await.changes.len(), 6);
 }

@@ -163,7 +163,7 @@ async fn a_file_that_is_gone_or_replaced_is_not_written_to() {
     for suffix in ["", "-wal", "-shm"] {
         fs::remove_file(name(suffix)).unwrap();
     }
-    asserts_unusable("the file is gone").await;
+    asserts_unusable("the file was deleted").await;
     assert!(!backend.file().exists());
     fs::copy(other.file(), backend.file()).unwrap();
     asserts_unusable("the file was replaced").await;

@@ -153,7 +153,7 @@ impl ShardCoordinator {
         let Some(holding) = self.held.get(&shard) else { return };
         let left = holding.until.since(now.mono);
         if left.is_zero() {
-            return self.lose(shard, "it could not be renewed in time");
+            return self.lose(shard, "the lease was not renewed in time");
         }
         // Two attempts fit in, even if the first one hangs.
         let limit = left.min(timing.deadline / 2);
@@ -223,7 +223,7 @@ impl ShardCoordinator {
     }
 
     fn renewal_answered(&mut self, shard: u16, renewal: Renewal, result: Result<LeaseAnswer, ApiFault>, now: Now) {
-        const GONE: &str = "somebody took or deleted it";
+        const GONE: &str = "the lease was taken or deleted";
         let LeaseTiming { deadline, retry, .. } = self.config.timing;
         let identity = self.config.identity.clone();
         let Renewal { step, asked, ends, .. } = renewal;

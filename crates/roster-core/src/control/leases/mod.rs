@@ -12,7 +12,7 @@
 //! | part | task |
 //! |---|---|
 //! | `round` | reads all Leases every `retry`; announces this replica, takes free shards, releases what others lack |
-//! | `holding` | renews each held shard, and releases it |
+//! | `held_lease` | renews each held shard, and releases it |
 //! | `fair` | computes fair shares |
 //! | `observed`, `snapshot` | changes of Leases as observed here; all Leases at one moment |
 //! | `record`, `name` | fields of a Lease, and the names of Roster's Leases |
@@ -101,7 +101,7 @@ pub struct ShardCoordinator {
     serves: bool,
     round: Option<Round>,
     next_round: Mono,
-    /// Time at which this replica last changed_in_store itself.
+    /// Time at which this replica last announced itself.
     present: Option<Mono>,
     /// Whether a round has succeeded.
     may: bool,

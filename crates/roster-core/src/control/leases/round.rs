@@ -426,7 +426,10 @@ fn listed(answer: LeaseAnswer) -> Vec<Lease> {
 /// Returns the message of the API server, with a remedy if one is known.
 fn with_hint(fault: &ApiFault, namespace: &str) -> String {
     let why = fault.lacks_right.as_ref().unwrap_or(&fault.said);
-    let hint =
-        if fault.is_gone() { format!("; make it with `kubectl create namespace {namespace}`") } else { String::new() };
+    let hint = if fault.is_gone() {
+        format!("; create it with `kubectl create namespace {namespace}`")
+    } else {
+        String::new()
+    };
     format!("cannot take a lease in {namespace}: {why}{hint}")
 }

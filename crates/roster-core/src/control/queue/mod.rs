@@ -75,7 +75,7 @@ pub(super) struct Queue {
     lanes: [VecDeque<AccountKey>; 3],
     /// Accounts that wait for room in their store, in the order in which they get it.
     full: BTreeMap<Name, BTreeMap<Turn, AccountKey>>,
-    fair_queue: u64,
+    turns: u64,
     later: BTreeMap<Mono, Vec<Due>>,
     jitter: SeededState,
 }
@@ -86,7 +86,7 @@ impl Queue {
             work: BTreeMap::new(),
             lanes: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
             full: BTreeMap::new(),
-            fair_queue: 0,
+            turns: 0,
             later: BTreeMap::new(),
             jitter: SeededState::new(seed),
         }
@@ -140,8 +140,8 @@ impl Queue {
                 Admission::Full(store) => {
                     // An account that waited before keeps its position.
                     let turn = work.turn.filter(|(lane, _)| *lane == pending.lane).map(|(_, turn)| turn);
-                    let turn = turn.unwrap_or(self.fair_queue + 1);
-                    self.fair_queue = self.fair_queue.max(turn);
+                    let turn = turn.unwrap_or(self.turns + 1);
+                    self.turns = self.turns.max(turn);
                     work.turn = Some((pending.lane, turn));
                     let place = (pending.lane, pending.revoked.is_empty(), turn);
                     work.place = QueueState::Full(store.clone(), place);

@@ -148,7 +148,7 @@ pub(in crate::control) enum Ended {
     Partly,
     /// The rest needs a pass over the whole account, once more kinds are listed.
     Waits,
-    /// The pass made way for a revocation, which goes first; then the whole work again.
+    /// The pass ended early for a revocation, which goes first; then the whole work again.
     Interrupted,
     /// The work must be retried after a wait.
     Failed {

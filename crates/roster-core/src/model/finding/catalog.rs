@@ -82,7 +82,7 @@ impl fmt::Display for CatalogFaultKind {
             }
             Self::LevelCount => write!(f, "needs 2 to {MAX_LEVELS} levels"),
             Self::RepeatedLevel => f.write_str("names a level twice"),
-            Self::Repeated => f.write_str("is there twice"),
+            Self::Repeated => f.write_str("exists twice"),
             Self::RequiresItself => f.write_str("a section cannot require itself; name another section"),
             Self::FirstLevelRequires(level) => {
                 write!(f, "from: {} is the first level, which means no access and needs nothing", Quoted(level))
@@ -107,7 +107,7 @@ impl fmt::Display for CatalogFaultKind {
 
 /// Writes the steps of a cycle, with the first one again at the end.
 fn display_circle(circle: &[(Name, Name)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_str("prerequisites go round in a circle: ")?;
+    f.write_str("prerequisites form a cycle: ")?;
     for (section, level) in circle.iter().take(MOST) {
         write!(f, "{} from {} → ", Short(section), Short(level))?;
     }
@@ -118,5 +118,5 @@ fn display_circle(circle: &[(Name, Name)], f: &mut fmt::Formatter<'_>) -> fmt::R
     if let Some((section, level)) = circle.first() {
         write!(f, "{} from {}", Short(section), Short(level))?;
     }
-    f.write_str("; take one of these `requires` away")
+    f.write_str("; remove one of these `requires`")
 }

@@ -36,7 +36,7 @@ impl fmt::Display for FindingKind {
                 let (namespace, catalog) = (Quoted(&refusal.namespace), Quoted(&refusal.catalog));
                 write!(
                     f,
-                    "{}/{} is not a partner account that admits accounts of namespace {namespace} with catalog {catalog}",
+                    "{}/{} is not a partner account, or does not admit namespace {namespace} with catalog {catalog}",
                     Short(&refusal.parent.namespace),
                     Short(&refusal.parent.name),
                 )
@@ -77,7 +77,7 @@ impl fmt::Display for FindingKind {
             Self::Catalog(fault) => fault.fmt(f),
             Self::RoleCannotStandAlone(missing) => write!(
                 f,
-                "role {}: {} at {} needs {} at {}, which must come from elsewhere",
+                "role {}: {} at {} needs {} at {}, which another role or group must grant",
                 Short(&missing.role),
                 Short(&missing.section),
                 Short(&missing.level),
@@ -129,7 +129,7 @@ impl fmt::Display for FindingKind {
             ),
             Self::CannotStandAlone(missing) => write!(
                 f,
-                "{} at {} needs {} at {} or above, which must come from elsewhere; without it a user gets {}",
+                "{} at {} needs {} at {} or above, which another role or group must grant; without it a user gets {}",
                 Short(&missing.section),
                 Short(&missing.level),
                 Short(&missing.needs),
@@ -157,7 +157,7 @@ impl fmt::Display for FindingKind {
                 if let Some(reason) = reason {
                     write!(f, " ({reason})")?;
                 }
-                f.write_str(" and grants nothing; its own status says what to correct")
+                f.write_str(" and grants nothing; see its status for the error")
             }
             Self::RoleUnavailable(cause) => write!(f, "{cause}"),
             Self::DefaultRoleUnavailable(cause) => write!(f, "the catalog's default {cause}; name another role"),
@@ -199,7 +199,7 @@ impl fmt::Display for FindingKind {
                 let domain = email.as_str().rsplit('@').next().unwrap_or_default();
                 write!(f, "the domain {} has no dot, so the address is one of a local network", Quoted(domain))
             }
-            Self::Unreadable(how) => write!(f, "it cannot be read, so nothing is changed for it: {how}"),
+            Self::Unreadable(how) => write!(f, "the object cannot be read; Roster makes no changes for it: {how}"),
             Self::OwnerIsMember(owner) => {
                 let owner = Short(owner.as_str());
                 write!(
@@ -212,13 +212,13 @@ impl fmt::Display for FindingKind {
             }
             Self::ExpiresSoon(at) => write!(f, "access ends at {at}; to keep it, set a later spec.expiresAt"),
             Self::HasExpired(at) => {
-                write!(f, "access has ended at {at}; delete the Membership, or set a later spec.expiresAt")
+                write!(f, "access expired at {at}; delete the Membership, or set a later spec.expiresAt")
             }
             Self::InvitationWithoutEffect => {
-                f.write_str("nobody is invited by this: this release sends no invitations; create a Membership instead")
+                f.write_str("this release sends no invitations, so nobody is invited; create a Membership instead")
             }
             Self::MemberIsInvited(membership) => {
-                write!(f, "this address is a member already, by Membership {}", Quoted(membership))
+                write!(f, "this address is already a member, by Membership {}", Quoted(membership))
             }
             Self::DuplicateMembership(duplicate) => {
                 let others = duplicate.all.iter().filter(|name| **name != duplicate.own);
@@ -227,7 +227,8 @@ impl fmt::Display for FindingKind {
                 let (email, others) = (Short(duplicate.email.as_str()), Counted(&shown, all));
                 write!(
                     f,
-                    "{email} has more than one Membership here (also {others}); the lower level counts in each section"
+                    "{email} has more than one Membership in this account (also {others}); the lower level counts in \
+                     each section"
                 )
             }
             Self::InvitationMissing(invitation) => {

@@ -53,7 +53,7 @@ fn a_lease_that_is_another_ones_by_now_is_lost() {
         lease.metadata.resource_version = Some("another".to_owned());
         change(lease);
         world.run(3 * SECOND);
-        assert_eq!(world.replicas[0].lost, [(0, "somebody took or deleted it")]);
+        assert_eq!(world.replicas[0].lost, [(0, "the lease was taken or deleted")]);
     }
 }
 
@@ -62,7 +62,7 @@ fn a_lease_that_is_deleted_under_its_holder_is_lost() {
     let mut world = led();
     world.leases.remove("roster");
     world.run(3 * SECOND);
-    assert_eq!(world.replicas[0].lost, [(0, "somebody took or deleted it")]);
+    assert_eq!(world.replicas[0].lost, [(0, "the lease was taken or deleted")]);
     // A replica that saw a holder waits until the holder has noticed, even if that is late.
     assert!(world.believers(0).is_empty());
     world.absorb(0, LeaseEvent::Abandon);
@@ -79,7 +79,7 @@ fn belief_ends_before_anybody_else_takes_over() {
     world.run(11 * SECOND);
     assert!(world.believers(0).is_empty(), "ten seconds after the last renewal was asked for");
     world.run(3 * SECOND);
-    assert_eq!(world.replicas[0].lost, [(0, "it could not be renewed in time")]);
+    assert_eq!(world.replicas[0].lost, [(0, "the lease was not renewed in time")]);
     world.run(5 * SECOND);
     assert_eq!(world.believers(0), [1]);
 }
@@ -105,7 +105,7 @@ fn a_process_that_stood_still_believes_nothing_and_finds_out() {
     assert_eq!(world.believers(0), [1]);
     assert_eq!(world.replicas[0].lost, [], "nothing ran that could have noticed");
     world.run(40 * SECOND);
-    assert_eq!(world.replicas[0].lost, [(0, "it could not be renewed in time")]);
+    assert_eq!(world.replicas[0].lost, [(0, "the lease was not renewed in time")]);
     assert_eq!(world.believers(0), [1]);
 }
 

@@ -136,12 +136,12 @@ fn listed(result: Option<Result<LeaseAnswer, roster_core::control::ApiFault>>) -
 #[test]
 fn a_refusal_is_said_at_once_with_what_to_do() {
     let missing = listed(Some(Err(fault(Some(404), "namespaces \"nowhere\" not found"))));
-    let hint = "make it with `kubectl create namespace nowhere`";
+    let hint = "create it with `kubectl create namespace nowhere`";
     assert_eq!(missing, [format!("cannot take a lease in nowhere: namespaces \"nowhere\" not found; {hint}")]);
     let mut refused = fault(Some(403), "forbidden");
     refused.lacks_right = Some("forbidden; give it its rights".to_owned());
     assert_eq!(listed(Some(Err(refused))), ["cannot take a lease in nowhere: forbidden; give it its rights"]);
-    assert_eq!(listed(None), ["the API server does not answer"]);
+    assert_eq!(listed(None), ["the API server does not respond"]);
     assert_eq!(listed(Some(Ok(LeaseAnswer::Listed(Vec::new())))), Vec::<String>::new());
 }
 

@@ -1,4 +1,4 @@
-//! Objects as in a cluster, and their resolution. Used by the tests.
+//! Builds objects as in a cluster, and resolves them. Used by the tests.
 
 use std::{collections::BTreeMap, sync::Arc};
 
