@@ -2,7 +2,7 @@
 //! about one account.
 
 use super::{LeftInStores, LoadedObjects, OutOfSync, Source, cluster};
-use crate::model::{AccountKey, Email, suggest::closest};
+use crate::model::{AccountKey, Email, first_of, suggest::closest};
 
 impl LoadedObjects {
     /// Returns the account for a text: `namespace/name`, or a name that only one covered account has.
@@ -70,12 +70,9 @@ fn no_account(text: &str, known: &[String], is_orphaned: bool) -> anyhow::Error 
     }
     let names = || known.iter().map(String::as_str).chain(known.iter().filter_map(|one| Some(one.split_once('/')?.1)));
     let near = closest(text, names()).map_or_else(|| ";".to_owned(), |near| format!("; did you mean {near:?}?"));
-    let more = known.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let some = known.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    let some = if known.is_empty() { "none".to_owned() } else { some };
+    let some = if known.is_empty() { "none".to_owned() } else { first_of(known, NAMED) };
     let there = if near == ";" { "there" } else { "There" };
-    anyhow::anyhow!("there is no account {text:?}{near} {there} are: {some}{more}")
+    anyhow::anyhow!("there is no account {text:?}{near} {there} are: {some}")
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 //! the commands that answer from the objects without asking a store.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client, Resource, ResourceExt as _};
 
 use super::{list, list_all};
 use crate::{
     api::{Account, ConditionType, IdentityStore, Membership, Role, SyncReason, UserGroup},
-    model::Email,
+    model::{Email, first_of},
 };
 
 /// Maximum number of objects named in one note.
@@ -16,9 +16,7 @@ const NAMED: usize = 3;
 /// Objects whose store may hold something else.
 #[derive(Debug, Default)]
 pub struct OutOfSync {
-    /// Accounts, each as `namespace/name`, with the reason.
-    accounts: Vec<(String, String)>,
-    /// Memberships, Roles and `UserGroup`s.
+    /// Accounts, Memberships, Roles and `UserGroup`s.
     objects: Vec<Unsynced>,
     /// People whose block is not known to be in force, each with the IdentityStore.
     blocks: Vec<(Email, String)>,
@@ -39,31 +37,48 @@ struct Unsynced {
 impl OutOfSync {
     /// Reads the statuses of the objects in one namespace, or in all. Objects that must not be read are left out.
     pub async fn of_cluster(client: &Client, within: Option<&str>) -> Self {
-        let accounts = list::<Account>(client, within).await.unwrap_or_default();
-        let members = list::<Membership>(client, within).await.unwrap_or_default();
-        let mut found = Self::new(&accounts, &members);
-        macro_rules! add {
-            ($($kind:ident),+) => {$(
-                for object in list::<$kind>(client, within).await.unwrap_or_default() {
-                    let status = object.status.as_ref();
-                    let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
-                    let observed = status.and_then(|status| status.observed_generation);
-                    let Some(reason) = reason(object.metadata.generation, observed, conditions) else { continue };
-                    let namespace = object.namespace().unwrap_or_default();
-                    found.objects.push(Unsynced {
-                        account: format!("{namespace}/{}", object.spec.account_ref.name),
-                        email: None,
-                        object: format!("{} {namespace}/{}", stringify!($kind), object.name_any()),
-                        reason,
-                    });
-                }
-            )+};
+        let mut found = Self::default();
+        for account in list::<Account>(client, within).await.unwrap_or_default() {
+            let status = account.status.as_ref().map(|status| (status.observed_generation, &*status.conditions));
+            found.add(&account, &account.name_any(), None, status);
         }
-        add!(Role, UserGroup);
+        for member in list::<Membership>(client, within).await.unwrap_or_default() {
+            found.add_member(&member);
+        }
+        for role in list::<Role>(client, within).await.unwrap_or_default() {
+            let status = role.status.as_ref().map(|status| (status.observed_generation, &*status.conditions));
+            found.add(&role, &role.spec.account_ref.name, None, status);
+        }
+        for group in list::<UserGroup>(client, within).await.unwrap_or_default() {
+            let status = group.status.as_ref().map(|status| (status.observed_generation, &*status.conditions));
+            found.add(&group, &group.spec.account_ref.name, None, status);
+        }
         for store in list_all::<IdentityStore>(Api::all(client.clone())).await.unwrap_or_default() {
             found.add_blocks(&store);
         }
         found
+    }
+
+    fn add_member(&mut self, member: &Membership) {
+        let status = member.status.as_ref().map(|status| (status.observed_generation, &*status.conditions));
+        let email = Email::parse(&member.spec.user.email).ok();
+        self.add(member, &member.spec.account_ref.name, email, status);
+    }
+
+    /// Adds an object of an account if its status, generation and conditions, says that it is not in sync.
+    fn add<K: Resource<DynamicType = ()>>(
+        &mut self,
+        object: &K,
+        account: &str,
+        email: Option<Email>,
+        status: Option<(Option<i64>, &[Condition])>,
+    ) {
+        let (observed, conditions) = status.unwrap_or_default();
+        let Some(reason) = reason(object.meta().generation, observed, conditions) else { return };
+        let namespace = object.namespace().unwrap_or_default();
+        let account = format!("{namespace}/{account}");
+        let object = format!("{} {namespace}/{}", K::kind(&()), object.name_any());
+        self.objects.push(Unsynced { account, email, object, reason });
     }
 
     fn add_blocks(&mut self, store: &IdentityStore) {
@@ -74,40 +89,11 @@ impl OutOfSync {
         }
     }
 
-    fn new(accounts: &[Account], members: &[Membership]) -> Self {
-        let path = |namespace: Option<String>, name: &str| format!("{}/{name}", namespace.unwrap_or_default());
-        let account = |account: &Account| {
-            let status = account.status.as_ref();
-            let observed = status.and_then(|status| status.observed_generation);
-            let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
-            let reason = reason(account.metadata.generation, observed, conditions)?;
-            Some((path(account.namespace(), &account.name_any()), reason))
-        };
-        let member = |member: &Membership| {
-            let status = member.status.as_ref();
-            let observed = status.and_then(|status| status.observed_generation);
-            let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
-            let reason = reason(member.metadata.generation, observed, conditions)?;
-            let account = path(member.namespace(), &member.spec.account_ref.name);
-            let email = Email::parse(&member.spec.user.email).ok();
-            let object = format!("Membership {}", path(member.namespace(), &member.name_any()));
-            Some(Unsynced { account, email, object, reason })
-        };
-        Self {
-            accounts: accounts.iter().filter_map(account).collect(),
-            objects: members.iter().filter_map(member).collect(),
-            blocks: Vec::new(),
-        }
-    }
-
     /// Returns a note that the store may give something else in these accounts, about one person or about everybody;
     /// `None` if nothing hints at it.
     #[must_use]
     pub fn note(&self, accounts: &[String], who: Option<&Email>) -> Option<String> {
         let mut found: Vec<String> = Vec::new();
-        for (account, reason) in self.accounts.iter().filter(|(account, _)| accounts.contains(account)) {
-            found.push(format!("Account {account} is {reason}"));
-        }
         let is_about = |email: &Email| who.is_none_or(|who| email == who);
         let objects = self.objects.iter().filter(|object| accounts.contains(&object.account));
         for Unsynced { object, reason, .. } in objects.filter(|object| object.email.as_ref().is_none_or(is_about)) {
@@ -116,12 +102,10 @@ impl OutOfSync {
         for (email, store) in self.blocks.iter().filter(|(email, _)| is_about(email)) {
             found.push(format!("the block of {email} in IdentityStore {store} is not in force"));
         }
-        let more = found.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let named = found.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+        let named = first_of(&found, NAMED);
         (!found.is_empty()).then(|| {
             format!(
-                "note: the answer is from the objects, and the store may differ: {named}{more}. Pass --store or \
+                "note: the answer is from the objects, and the store may differ: {named}. Pass --store or \
                  --sqlite-dir to read the store"
             )
         })
@@ -183,7 +167,10 @@ mod tests {
                 &with(2, &[condition("Valid", "True", "Resolved"), condition("Ready", "False", "Terminating")]),
             ),
         ];
-        let found = OutOfSync::new(&[], &members);
+        let mut found = OutOfSync::default();
+        for member in &members {
+            found.add_member(member);
+        }
         let accounts = ["shop/acme".to_owned()];
         let note = found.note(&accounts, None).unwrap();
         let names = "Membership shop/late is not reconciled yet, Membership shop/paused is Paused, Membership \

@@ -6,7 +6,7 @@ use super::{Lookup, Subject, why::invitation};
 use crate::{
     cli::{input::Input, output::complain},
     manifests::LoadedObjects,
-    model::{Email, suggest::closest_address},
+    model::{Email, first_of, suggest::closest_address},
 };
 
 /// Maximum number of accounts named in one note.
@@ -40,12 +40,10 @@ pub async fn subjects<'a>(
 pub fn not_asked(subjects: &[Subject<'_>]) -> Option<String> {
     let accounts = subjects.iter().filter(|subject| subject.layout.is_empty()).map(|subject| subject.key.to_string());
     let accounts: Vec<String> = accounts.collect();
-    let named = accounts.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    let more = accounts.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let named = first_of(&accounts, NAMED);
     (!accounts.is_empty()).then(|| {
         format!(
-            "note: not checked: {named}{more}; the catalog of these accounts cannot be used, and only their store has \
+            "note: not checked: {named}; the catalog of these accounts cannot be used, and only their store has \
              their sections: pass --store or --sqlite-dir"
         )
     })

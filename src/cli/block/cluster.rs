@@ -20,7 +20,7 @@ use crate::{
     api::{Account, BlockedUser, IdentityStore, MANAGER, Membership},
     cli::output::{BAD, GOOD, WARN, counted, paint, print, wrap},
     manifests::{LeftInStores, list_all},
-    model::{Email, suggest::closest_address},
+    model::{Email, first_of, suggest::closest_address},
 };
 
 /// Default name of the IdentityStore.
@@ -229,10 +229,8 @@ async fn told(
 fn place(named: &Named, who: &Email, blocks: bool, undeclared: &[String]) -> String {
     match (named.accounts, blocks) {
         (0, true) if !undeclared.is_empty() => {
-            let accounts = undeclared.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-            let more = undeclared.len().saturating_sub(NAMED);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            format!("; the store had this address in {accounts}{more}, where no object declares it")
+            let accounts = first_of(undeclared, NAMED);
+            format!("; the store had this address in {accounts}, where no object declares it")
         }
         (0, true) if named.elsewhere.is_empty() => {
             format!("; no object names this address\n{}", unknown(who, named.near.as_deref()).trim_end())

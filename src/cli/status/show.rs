@@ -7,7 +7,10 @@ use super::{
     gather::{Status, Store},
     leases::{Controller, LeaseState},
 };
-use crate::cli::output::{BAD, BOLD, GOOD, Table, WARN, counted, paint, wrap};
+use crate::{
+    cli::output::{BAD, BOLD, GOOD, Table, WARN, counted, paint, wrap},
+    model::first_of,
+};
 
 /// Maximum number of accounts, and of objects that are not ready, so that the important part fits on one screen. `-o
 /// wide` shows all.
@@ -197,10 +200,8 @@ fn stores(status: &Status) -> Table {
 fn orphaned(status: &Status, shown: usize) -> String {
     let with = status.stores.iter().filter(|store| !store.orphaned_accounts.is_empty());
     let line = |store: &Store| {
-        let names = store.orphaned_accounts.iter().take(shown).cloned().collect::<Vec<_>>().join(", ");
-        let more = store.orphaned_accounts.len().saturating_sub(shown);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let said = format!("has accounts that no Account describes; their members keep their access: {names}{more}");
+        let names = first_of(&store.orphaned_accounts, shown);
+        let said = format!("has accounts that no Account describes; their members keep their access: {names}");
         wrap(&format!("{} ", store.name), store.name.chars().count() + 1, &said)
     };
     with.map(line).collect()

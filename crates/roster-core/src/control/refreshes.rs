@@ -29,15 +29,22 @@ pub(super) const REFRESH_DELAY: Duration = Duration::from_secs(5);
 pub(super) struct Refreshes {
     due: BTreeMap<ObjectRef, Mono>,
     running: BTreeMap<ObjectRef, Refresh>,
-    /// `IdentityStores` whose backing store was replaced, and the accounts reconciled since.
-    replaced: BTreeMap<Name, BTreeSet<AccountKey>>,
-    /// `IdentityStores` whose accounts were all queued because their backing store was replaced.
-    queued_all: BTreeSet<Name>,
+    /// `IdentityStores` whose backing store was replaced.
+    replaced: BTreeMap<Name, Replaced>,
     /// Reason of the last event on each IdentityStore's backing store, and the id of that store, by the UID of the
     /// object.
     told: BTreeMap<Name, (NoticeReason, Option<Name>)>,
     /// State of orphaned accounts, by the `IdentityStore` that blocks people in them.
     pub(super) orphaned_accounts: BTreeMap<Name, OrphanedAccounts>,
+}
+
+/// `IdentityStore` whose backing store was replaced.
+#[derive(Default)]
+struct Replaced {
+    /// Accounts that were reconciled since.
+    reconciled: BTreeSet<AccountKey>,
+    /// Whether all its accounts were queued, to report it.
+    queued_all: bool,
 }
 
 /// Running refresh.
@@ -196,15 +203,14 @@ impl Control {
     fn note_answer(&mut self, store: &Record<StoreFacts>, found: &StoreFound, now: Now) {
         if store.facts.known.judge(found.id.as_ref()) == StoreAnswer::Replaced {
             self.refresh(KindName::IdentityStore, store.name.clone(), REFRESH_DELAY, now.mono);
-            self.refreshes.replaced.entry(store.name.clone()).or_default();
-            if self.refreshes.queued_all.insert(store.name.clone()) {
+            let replaced = self.refreshes.replaced.entry(store.name.clone()).or_default();
+            if !std::mem::replace(&mut replaced.queued_all, true) {
                 // No account may continue to report that the store holds it.
                 self.changed_in_store(&store.name, None, now);
             }
-        } else if let Some(looked_at) = self.refreshes.replaced.remove(&store.name) {
-            self.refreshes.queued_all.remove(&store.name);
+        } else if let Some(replaced) = self.refreshes.replaced.remove(&store.name) {
             // Access may have been revoked meanwhile in the store that is not used any more.
-            let ours: Vec<AccountKey> = looked_at.into_iter().filter(|key| self.is_ours(key)).collect();
+            let ours: Vec<AccountKey> = replaced.reconciled.into_iter().filter(|key| self.is_ours(key)).collect();
             for key in &ours {
                 self.queue.want(key, WorkItem::Account, Trigger { lane: Lane::Revocations, object: None }, now.mono);
             }
@@ -234,7 +240,7 @@ impl Control {
         if !self.refreshes.replaced.contains_key(store) {
             self.refresh(KindName::IdentityStore, store.clone(), Duration::ZERO, now.mono);
         }
-        self.refreshes.replaced.entry(store.clone()).or_default().insert(account.clone());
+        self.refreshes.replaced.entry(store.clone()).or_default().reconciled.insert(account.clone());
     }
 
     /// Queues the revocation of blocked people who still have access in a store, even without an object of theirs.

@@ -1,4 +1,4 @@
-//! Formats numbers with their nouns. Used by all messages that count something.
+//! Formats numbers with their nouns, and lists that are cut. Used by all messages that count or name something.
 
 use std::fmt::Display;
 
@@ -13,6 +13,16 @@ pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -
 #[must_use]
 pub fn agree<'a, N: PartialEq + From<u8>>(count: &N, one: &'a str, others: &'a str) -> &'a str {
     if *count == N::from(1) { one } else { others }
+}
+
+/// Returns the first `most` items, and the number of the others: `a, b and 3 more`. Empty if there is no item.
+#[must_use]
+pub fn first_of<T: Display>(all: &[T], most: usize) -> String {
+    let shown = all.iter().take(most).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ mod seeded;
 pub mod suggest;
 
 pub use catalog::{Caps, Catalog, PredefinedRole, Restriction, Rule, Section};
-pub use counted::{agree, counted};
+pub use counted::{agree, counted, first_of};
 pub use explain::{Explanation, Grantor, Step, explain};
 pub use finding::{
     Advisory, CatalogFault, CatalogFaultKind, DuplicateMembership, FieldPath, Finding, FindingKind, Findings,

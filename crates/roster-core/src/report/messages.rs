@@ -5,7 +5,7 @@ use super::{Detail, Report};
 use crate::{
     api::{APPROVE_REMOVAL_ANNOTATION, HeldRemovals, SyncReason, limits::MAX_TEXT},
     contract::StoreError,
-    model::{agree, counted},
+    model::{agree, counted, first_of},
     plan::Guarded,
 };
 
@@ -59,11 +59,7 @@ pub fn guard(report: Report, guarded: &Guarded, message: String) -> Report {
 
 /// Returns the first [`SHOWN`] items, and the number of the others.
 pub(super) fn listed<T: std::fmt::Display>(all: &[T]) -> String {
-    let shown = all.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    match all.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
+    first_of(all, SHOWN)
 }
 
 /// Returns the reason and message of `Synced=False` for an error of the store.
