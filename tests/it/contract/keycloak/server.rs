@@ -31,7 +31,15 @@ pub struct Server {
     home: PathBuf,
     data: PathBuf,
     process: Mutex<Option<Child>>,
+    /// The administrator's token, when it was given, and how many realms there were. A new one costs Keycloak as much
+    /// as many requests, since it hashes the password.
+    token: Mutex<Option<(Instant, u32, String)>>,
+    /// Number of realms made. A token is good for those only that there were when it was given.
+    realms: AtomicU32,
 }
+
+/// Time for which a token is used again; Keycloak's are valid for a minute.
+const TOKEN_LASTS: Duration = Duration::from_secs(30);
 
 impl Server {
     /// The server that all tests of this process share; none of them stops it.
@@ -61,7 +69,16 @@ impl Server {
         fs::write(data.join("tls.crt"), certificate).unwrap();
         fs::write(data.join("tls.key"), key).unwrap();
         let [http, https] = free_ports();
-        Self { http, https, ca: authority.pem, home, data, process: Mutex::new(None) }
+        Self {
+            http,
+            https,
+            ca: authority.pem,
+            home,
+            data,
+            process: Mutex::new(None),
+            token: Mutex::new(None),
+            realms: AtomicU32::new(0),
+        }
     }
 
     /// Starts it, or starts it again, empty.
@@ -101,6 +118,7 @@ impl Server {
             }
         });
         *self.process.lock().unwrap() = Some(heard.recv().unwrap());
+        self.token.lock().unwrap().take();
         let deadline = Instant::now() + Duration::from_secs(180);
         let url = format!("{}/realms/master", self.url());
         loop {
@@ -155,8 +173,14 @@ impl Server {
     }
 
     async fn admin_token(&self) -> String {
+        let (known, realms) = (self.token.lock().unwrap().clone(), self.realms.load(Ordering::SeqCst));
+        if let Some((_, _, token)) = known.filter(|(given, of, _)| given.elapsed() < TOKEN_LASTS && *of == realms) {
+            return token;
+        }
         let form = [("client_id", "admin-cli"), ("username", "root"), ("password", "pw"), ("grant_type", "password")];
-        self.token("master", &form).await.unwrap()["access_token"].as_str().unwrap().to_owned()
+        let token = self.token("master", &form).await.unwrap()["access_token"].as_str().unwrap().to_owned();
+        *self.token.lock().unwrap() = Some((Instant::now(), realms, token.clone()));
+        token
     }
 
     async fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -200,6 +224,7 @@ impl Server {
             }],
         });
         self.send(Method::POST, "", realm).await;
+        self.realms.fetch_add(1, Ordering::SeqCst);
     }
 }
 
