@@ -78,12 +78,19 @@ fn text(objects: &[Manifest]) -> anyhow::Result<String> {
         if place > 0 {
             text += "---\n";
         }
-        for line in object.comment.iter().flat_map(|comment| comment.lines()) {
+        for line in object.comment.iter().flat_map(|comment| comment.split(ends_a_line)).filter(|line| !line.is_empty())
+        {
             let _ = writeln!(text, "# {line}");
         }
         text += &yaml(&object.value)?;
     }
     Ok(text)
+}
+
+/// Returns whether a character ends a line, and with it a comment, for any reader of YAML: YAML 1.1 has three more of
+/// them than 1.2. Texts come from a store, where somebody may have put one in to write an object of their own.
+const fn ends_a_line(letter: char) -> bool {
+    matches!(letter, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
 /// Returns YAML that readers of YAML 1.1, such as kubectl, understand alike: ambiguous words and numbers are quoted.
@@ -145,6 +152,16 @@ mod tests {
         let yaml = text(&[Manifest { comment: Some("why".to_owned()), value }]).unwrap();
         let expected = "# Written by `roster import`.\n# why\nkind: Membership\nspec:\n  accountRef:\n    name: x\n  user:\n    email: a@b.c\n";
         assert_eq!(yaml, expected);
+    }
+
+    #[test]
+    fn a_comment_never_ends_before_its_text_does() {
+        for end in ["\n", "\r", "\r\n", "\u{85}", "\u{2028}", "\u{2029}"] {
+            let comment = Some(format!("held: x{end}---{end}kind: Membership"));
+            let yaml = text(&[Manifest { comment, value: json!({"kind": "Account"}) }]).unwrap();
+            let lines: Vec<&str> = yaml.split(ends_a_line).filter(|line| !line.is_empty()).collect();
+            assert_eq!(lines[1..], ["# held: x", "# ---", "# kind: Membership", "kind: Account"], "{end:?}");
+        }
     }
 
     /// kubectl reads YAML 1.1, where these are booleans and numbers unless they are quoted.
