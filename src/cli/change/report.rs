@@ -331,6 +331,9 @@ impl OtherChange {
     }
 }
 
+/// Description of an added member who is granted nothing.
+pub(super) const NO_GRANTS: &str = "no role, no group";
+
 impl Step {
     /// Returns whether a role or group gets a new or changed grant.
     #[must_use]
@@ -338,6 +341,18 @@ impl Step {
         let mut fields = self.fields.iter();
         let changes = self.action == Action::Change && matches!(self.kind, "role" | "group");
         !self.grants.is_empty() || (changes && fields.any(|change| change.field.starts_with("permissions.")))
+    }
+
+    /// Returns whether a member gets or changes what is granted to them, whether or not it has effect now.
+    #[must_use]
+    pub fn grants_to_a_member(&self) -> bool {
+        let granted = |field: &str| matches!(field, "role" | "groups") || field.starts_with("permissions.");
+        self.kind == "member"
+            && match self.action {
+                Action::Add => self.what != NO_GRANTS,
+                Action::Change => self.fields.iter().any(|change| granted(&change.field)),
+                Action::Remove | Action::Adopt => false,
+            }
     }
 
     /// Returns the description next to the fields; names at most `sections` granted sections.

@@ -8,7 +8,7 @@ use super::{
     Changes, Revisions, Work, effect,
     report::{
         AccountChanges, Action, Compares, Drifted, FieldChange, Granted, Guarded, Held, Invalid, LeftInStore,
-        LimitChange, OtherChange, Report, Step, Summary,
+        LimitChange, NO_GRANTS, OtherChange, Report, Step, Summary,
     },
     revisions::others,
 };
@@ -218,7 +218,7 @@ fn describe(content: &Content, layout: &Layout) -> String {
                 several => Some(format!("groups {}", several.join(", "))),
             };
             let words: Vec<String> = role.into_iter().chain(groups).collect();
-            if words.is_empty() { "no role, no group".to_owned() } else { words.join(", ") }
+            if words.is_empty() { NO_GRANTS.to_owned() } else { words.join(", ") }
         }
     }
 }

@@ -70,6 +70,22 @@ impl Limits {
         self
     }
 
+    /// Names the object that the changed limits belong to in front of their fields. Used where another object refers to
+    /// it, and the reference changes.
+    #[must_use]
+    pub fn within(mut self, object: &str) -> Self {
+        for limit in &mut self.changed {
+            limit.field = format!("{object} {}", limit.field);
+        }
+        Self { changed: self.changed, compared: BTreeSet::new() }
+    }
+
+    /// Adds limits that were compared as part of the same object.
+    pub fn append(&mut self, mut others: Self) {
+        self.changed.append(&mut others.changed);
+        self.compared.append(&mut others.compared);
+    }
+
     /// Returns whether a field, or a field that contains it, was compared.
     #[must_use]
     pub fn covers(&self, field: &str) -> bool {

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fmt::Write};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{GUARD_WINDOW, GuardState, Observed, Plan, Policy};
+use super::{GUARD_WINDOW, GuardState, Mark, Observed, Plan, Policy};
 use crate::{
     model::{Email, RoleName, agree, counted},
     resolve::{Access, Desired, DesiredMember, MemberContent},
@@ -61,7 +61,7 @@ pub(super) fn check(
         return GuardDecision::Pass;
     }
     let members: BTreeSet<&Email> = members.iter().collect();
-    let hash = approval_hash(&policy.mark.uid, &members, observed.approvals);
+    let hash = approval_hash(&policy.mark, &members, observed.approvals);
     if policy.guard.approved.contains(&hash) {
         return GuardDecision::Approved;
     }
@@ -152,11 +152,13 @@ fn role_in_effect(content: &MemberContent, now: Timestamp) -> Option<&RoleName> 
     content.role.as_ref().filter(|_| content.is_in_force(now))
 }
 
-/// Returns the hash to approve: over the Account's UID, the members and the number of used approvals, so that an
-/// approval is valid once, for these removals only.
-fn approval_hash(uid: &str, members: &BTreeSet<&Email>, used: u64) -> String {
+/// Returns the hash to approve: over the Account's UID and name, the members and the number of used approvals, so that
+/// an approval is valid once, for these removals only. The name counts because accounts from files share a UID.
+fn approval_hash(mark: &Mark, members: &BTreeSet<&Email>, used: u64) -> String {
     let mut hash = Sha256::new();
-    hash.update(uid);
+    hash.update(&mark.uid);
+    hash.update([0]);
+    hash.update(mark.account.to_string());
     for email in members {
         hash.update([0]);
         hash.update(email.as_str());

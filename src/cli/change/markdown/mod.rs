@@ -2,7 +2,7 @@
 
 mod revisions;
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{
     effect::Person,
@@ -147,19 +147,25 @@ fn people_table(people: &[&Person], rows: usize) -> Table {
     table
 }
 
-/// Returns the single changes. New or changed grants of roles and groups are never folded, because nobody may have
-/// these roles yet.
+/// Returns the single changes. Some are never folded, because the list of people does not show them: new or changed
+/// grants of roles and groups, which nobody may have yet, and grants to people whose access is withheld now.
 fn steps(account: &AccountChanges, rows: usize) -> String {
-    let steps = account.changes.iter().filter(|step| step.action != Action::Adopt);
-    let (open, folded): (Vec<&Step>, Vec<&Step>) = steps.partition(|step| step.changes_what_is_granted());
+    let steps: Vec<&Step> = account.changes.iter().filter(|step| step.action != Action::Adopt).collect();
+    let affected: BTreeSet<&str> = account.people.iter().map(|person| person.email.as_str()).collect();
+    let is_dormant = |step: &Step| step.grants_to_a_member() && !affected.contains(step.name.as_str());
+    let (granted, rest): (Vec<&Step>, Vec<&Step>) = steps.into_iter().partition(|step| step.changes_what_is_granted());
+    let (dormant, folded): (Vec<&Step>, Vec<&Step>) = rest.into_iter().partition(|step| is_dormant(step));
     let mut out = String::new();
-    if !open.is_empty() {
-        let (table, more) = (steps_table(&open, rows).markdown(), more(rows, open.len()));
-        let _ = write!(out, "Roles and groups:\n\n{table}{more}\n");
+    for (title, open) in [("Roles and groups", &granted), ("Granted, but without effect now", &dormant)] {
+        if !open.is_empty() {
+            let (table, more) = (steps_table(open, rows).markdown(), more(rows, open.len()));
+            let _ = write!(out, "{title}:\n\n{table}{more}\n");
+        }
     }
+    let open = granted.len() + dormant.len();
     if !folded.is_empty() {
         let (table, more) = (steps_table(&folded, rows).markdown(), more(rows, folded.len()));
-        let summary = counted(folded.len(), if open.is_empty() { "change" } else { "other change" });
+        let summary = counted(folded.len(), if open == 0 { "change" } else { "other change" });
         let _ = write!(out, "<details>\n<summary>{summary}</summary>\n\n{table}{more}\n</details>\n\n");
     }
     out

@@ -87,7 +87,18 @@ fn account(from: &Objects, to: &Objects, key: &AccountKey) -> Option<Limits> {
     let annotations = AccountAnnotations::default();
     let one = before.unwrap_or(AccountRevision { spec: &spec, annotations: &annotations, store: other.store });
     let is_moved = before.is_some() && one.spec.store_ref.name != other.spec.store_ref.name;
-    Some(if_new(before.is_none(), of_account(one, other, is_moved)))
+    let mut limits = if_new(before.is_none(), of_account(one, other, is_moved));
+    let swapped = swapped_catalog((from, &one.spec.catalog_ref.name), (to, &other.spec.catalog_ref.name));
+    limits.append(swapped.unwrap_or_default());
+    Some(limits)
+}
+
+/// Compares the catalogs of an account that changes from one to another.
+fn swapped_catalog(from: (&Objects, &str), to: (&Objects, &str)) -> Option<Limits> {
+    let (before, after) = (from.0.catalogs.get(from.1)?, to.0.catalogs.get(to.1)?);
+    let one = CatalogRevision { spec: &before.facts.spec, all_at_once: before.all_at_once, is_used: true };
+    let other = CatalogRevision { spec: &after.facts.spec, all_at_once: after.all_at_once, is_used: true };
+    (from.1 != to.1).then(|| of_catalog(one, other).within(&format!("spec.catalogRef: PermissionCatalog {}", to.1)))
 }
 
 /// Returns an Account of a revision with its store, or `any_store`.
