@@ -31,7 +31,7 @@
 //!
 //! One pass over one account is [`control::reconcile::run`]; it reads as the picture above.
 
-pub use roster_core::{api, contract, control, evaluate, limits, model, plan, report, resolve, state};
+pub use roster_core::{api, authority, contract, control, evaluate, limits, model, plan, report, resolve, state};
 
 pub mod cli;
 pub mod cluster;

@@ -22,6 +22,7 @@ pub mod output;
 mod people;
 mod period;
 mod plan;
+mod reset;
 mod review;
 mod status;
 mod target;
@@ -69,6 +70,7 @@ enum Command {
     Matrix(matrix::Args),
     Review(review::Args),
     Drift(drift::Args),
+    Reset(reset::Args),
     Status(status::Args),
     Block(block::Args),
     Unblock(unblock::Args),
@@ -140,6 +142,7 @@ async fn run(asked: Command) -> anyhow::Result<u8> {
         Command::Matrix(args) => matrix::run(args).await,
         Command::Review(args) => review::run(args).await,
         Command::Drift(args) => drift::run(args).await,
+        Command::Reset(args) => reset::run(args).await,
         Command::Status(args) => status::run(args).await,
         Command::Block(args) => block::run(args).await,
         Command::Unblock(args) => unblock::run(args).await,

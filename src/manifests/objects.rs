@@ -11,6 +11,7 @@ use std::{
 use smallvec::SmallVec;
 
 use crate::{
+    authority::Change,
     model::{AccountKey, Email, KindName, Name, ObjectRef, Scope},
     state::{
         AccountAnnotations, AccountFacts, CatalogFacts, CatalogRecord, GroupFacts, InvitationFacts, Labels,
@@ -158,6 +159,40 @@ impl Objects {
                     entry.invitations.insert(record.name, Arc::unwrap_or_clone(record.facts));
                 }
             }
+        }
+    }
+
+    /// Makes a change.
+    pub fn make(&mut self, change: &Change) {
+        /// Puts the changed object in place of the one before.
+        fn put<K: Ord, F>(all: &mut BTreeMap<K, F>, name: K, after: Option<F>) {
+            match after {
+                Some(facts) => drop(all.insert(name, facts)),
+                None => drop(all.remove(&name)),
+            }
+        }
+        let (_, name) = change.object();
+        match change {
+            Change::Membership(key, edit) => {
+                put(&mut self.entry(key.clone()).members, name, edit.after.as_deref().cloned());
+            }
+            Change::Invitation(key, edit) => {
+                put(&mut self.entry(key.clone()).invitations, name, edit.after.as_deref().cloned());
+            }
+            Change::Role(key, edit) => put(&mut self.entry(key.clone()).roles, name, edit.after.clone()),
+            Change::Group(key, edit) => put(&mut self.entry(key.clone()).groups, name, edit.after.clone()),
+            Change::Account(key, edit) => {
+                let entry = self.entry(key.clone());
+                entry.account = edit.after.as_deref().map(|(facts, _)| Arc::new(facts.clone()));
+                entry.annotations =
+                    edit.after.as_deref().map(|(_, annotations)| annotations.clone()).unwrap_or_default();
+            }
+            Change::Catalog(edit) => {
+                let uid = self.catalogs.get(&name).map(|present| present.uid.clone()).unwrap_or_default();
+                let present = |facts| PresentRevision { uid, facts, deleting: false, all_at_once: false };
+                put(&mut self.catalogs, name, edit.after.clone().map(present));
+            }
+            Change::Store(edit) => put(&mut self.stores, name, edit.after.clone()),
         }
     }
 

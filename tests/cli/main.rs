@@ -10,6 +10,7 @@
 )]
 
 mod ask;
+mod authority;
 mod change;
 mod doc_commands;
 mod docs;

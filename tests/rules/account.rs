@@ -27,6 +27,8 @@ async fn an_account_is_a_partner_or_managed() {
             ("spec: {partner: true, managedAccounts: {allowedNamespaces: {from: Selector}}}", Refused(selector)),
             ("spec: {partner: true, managedAccounts: {allowedNamespaces: {from: Selector, selector: {}}}}", Accepted),
             ("spec: {partner: true, managedAccounts: {allowedNamespaces: {selector: {}}}}", Refused(selector)),
+            ("spec: {partner: true, managedAccounts: {grantable: [viewer, clerk]}}", Accepted),
+            ("spec: {partner: true, managedAccounts: {grantable: [a, a]}}", Refused("grantable[1]: Duplicate value: \"a\"")),
             ("spec: {partner: true, managedAccounts: {catalogs: [a, a]}}", Refused("catalogs[1]: Duplicate value: \"a\"")),
             (
                 "spec: {partner: true, managedAccounts: {approved: [{namespace: a, name: b}, {namespace: b, name: b}]}}",

@@ -128,6 +128,9 @@ async fn a_catalog_full_of_roles_and_restrictions() {
     bounds
         .accepted("PermissionCatalog", "actions", json!({"sections": sections, "administration": administration}))
         .await;
+    let kept_apart: Vec<_> =
+        (0..32).map(|_| json!({"roles": names(64, 63), "maximum": 64, "message": "夜".repeat(512)})).collect();
+    bounds.accepted("PermissionCatalog", "apart", json!({"sections": sections, "separation": kept_apart})).await;
     let roles = refs(65, 10);
     let too_many = "spec.roles: Too many: 65: must have at most 64 items";
     bounds.refused("PermissionCatalog", "more", json!({"sections": sections, "roles": roles}), too_many).await;

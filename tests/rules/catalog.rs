@@ -125,6 +125,24 @@ async fn predefined_roles_grant_all_or_what_they_list() {
 }
 
 #[tokio::test]
+async fn separation_names_roles_or_sections() {
+    let either = "set either roles or sections";
+    Table::new(BASE)
+        .await
+        .on_create(&[
+            ("spec: {separation: [{roles: [a, b], maximum: 1, message: Four eyes.}]}", Accepted),
+            ("spec: {separation: [{sections: [{name: a, level: X}, {name: b, level: Y}], maximum: 1}]}", Accepted),
+            ("spec: {separation: [{roles: [a, b]}]}", Refused("spec.separation[0].maximum: Required value")),
+            ("spec: {separation: [{roles: [a, b], maximum: 0}]}", Refused("should be greater than or equal to 1")),
+            ("spec: {separation: [{maximum: 1}]}", Refused(either)),
+            ("spec: {separation: [{roles: [a], sections: [{name: a, level: X}], maximum: 1}]}", Refused(either)),
+            ("spec: {separation: [{roles: [a, a], maximum: 1}]}", Refused("Duplicate value: \"a\"")),
+            ("spec: {separation: [{sections: [{name: a}], maximum: 1}]}", Refused("level: Required value")),
+        ])
+        .await;
+}
+
+#[tokio::test]
 async fn administration_asks_for_a_level_or_for_roles() {
     let either = "set either section and level, or roles";
     Table::new(BASE)

@@ -12,6 +12,7 @@
 //! | [`limits`] | limits that a new revision of an object loosens or tightens |
 //! | [`plan`] | Desired × Observed → changes, drift, removals; the guard |
 //! | [`mod@evaluate`] | the entry point: snapshot and members in, findings and plan out |
+//! | [`authority`] | who may change access: actor × before × after → verdict |
 //! | [`contract`] | the trait `Store`, and the steps that every backend takes before it writes |
 //! | [`report`] | findings and outcomes → conditions, status, events: as data |
 //! | [`control`] | the controller's loop as a state machine |
@@ -31,6 +32,7 @@
 //! [`delete`](evaluate::delete), which removes an account.
 
 pub mod api;
+pub mod authority;
 pub mod contract;
 pub mod control;
 pub mod evaluate;

@@ -1,8 +1,11 @@
-//! Implements `roster can-i`: answers whether a person has a permission. Called by `cli::run`.
+//! Implements `roster can-i`: answers whether a person has a permission, or may make a change. Called by `cli::run`.
+
+mod change;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 
+use self::change::ChangeArgs;
 use super::{
     ask::{
         Held, Lookup, Question, Subject, nobody, nobody_anywhere, not_asked, note_out_of_sync, reach, reach_all,
@@ -17,7 +20,7 @@ use crate::{
     model::{Email, Scope},
 };
 
-/// Check whether a person has a permission
+/// Check whether a person has a permission, or may change access
 ///
 /// Prints yes or no; after a no, one line with the reason. Exit code: 0 yes; 1 no. A higher level of the section's
 /// ladder includes the lower ones. If only the store has the answer, because the account or part of the Membership is
@@ -25,21 +28,28 @@ use crate::{
 /// from it, both are shown with the reason. Without --account, the command checks all accounts that have the section,
 /// in all namespaces of a cluster or the one given by -n, and also accounts that only a given store has. The answer is
 /// yes if it is yes in any of them.
+///
+/// With --change, the command checks whether somebody may apply the objects of the files, and prints what people would
+/// gain and lose. The objects as they are come from the cluster, or from the files of --from. Nothing is changed, and
+/// nothing enforces this yet.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
         roster can-i Edit settings --as sven@acme.example --account acme-direct -f examples/\n  \
         roster can-i Edit settings --as sven@acme.example -f examples/\n  \
         roster can-i Allowed payments --as paul@tidewater.example --account tidewater -f examples/\n  \
-        roster can-i View reports --as vera@northline.example --account northline -f examples/ -q")]
+        roster can-i View reports --as vera@northline.example --account northline -f examples/ -q\n  \
+        roster can-i --change -f examples/store.yaml --as administrator --from examples")]
 pub struct Args {
     /// Minimum level …
-    level: String,
+    #[arg(required_unless_present = "change")]
+    level: Option<String>,
 
     /// … in this section
-    section: String,
+    #[arg(required_unless_present = "change")]
+    section: Option<String>,
 
-    /// Address of the person
-    #[arg(long = "as", value_name = "EMAIL")]
+    /// Address of the person; with --change also a user or service account of the cluster, or `administrator`
+    #[arg(long = "as", value_name = "WHO")]
     who: String,
 
     /// Check only this account
@@ -49,6 +59,9 @@ pub struct Args {
     /// Print nothing; only set the exit code
     #[arg(short, long)]
     quiet: bool,
+
+    #[command(flatten)]
+    of_change: ChangeArgs,
 
     #[command(flatten)]
     lookup: Lookup,
@@ -67,13 +80,17 @@ struct Answer {
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
+    let (Some(level), Some(section)) = (&args.level, &args.section) else {
+        return change::run(&args.of_change, &args.who, &args.input, args.quiet, now).await;
+    };
+    let asked = (level.as_str(), section.as_str());
     let email = Email::parse(&args.who).context("--as")?;
     let mut input = args.input.clone();
     let (allowed, text) = if let Some(account) = &args.account {
         reach(&mut input, Some(account), &args.lookup);
         let loaded = input.read_valid().await?;
         let subject = Subject::new(&loaded, loaded.account(account).await?, &args.lookup, now).await?;
-        let question = subject.question(&args.level, &args.section)?;
+        let question = subject.question(level, section)?;
         if subject.person(&email).is_none() {
             (false, nobody(&loaded, &subject, &email).await + "\n")
         } else {
@@ -86,7 +103,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         }
     } else {
         reach_all(&mut input, &args.lookup);
-        anywhere(&args, &input.read_valid().await?, &email, now).await?
+        anywhere(&args, asked, &input.read_valid().await?, &email, now).await?
     };
     if !args.quiet {
         print(&format!("{}\n{text}", if allowed { "yes" } else { "no" }))?;
@@ -126,6 +143,7 @@ fn stored_answer(
 /// Returns the answer for all accounts that have the section and the person: yes if it is yes in any of them.
 async fn anywhere(
     args: &Args,
+    (level, section): (&str, &str),
     loaded: &LoadedObjects,
     email: &Email,
     now: Timestamp,
@@ -135,7 +153,7 @@ async fn anywhere(
     // Without its catalog, nobody knows the sections of an account.
     let all_unknown = subjects.iter().all(|subject| subject.layout.is_empty());
     for subject in subjects.iter().filter(|subject| all_unknown || !subject.layout.is_empty()) {
-        match subject.question(&args.level, &args.section) {
+        match subject.question(level, section) {
             Ok(question) => {
                 asked = true;
                 if subject.person(email).is_some() {
@@ -147,7 +165,7 @@ async fn anywhere(
     }
     for orphaned_account in args.lookup.orphaned_accounts(loaded, &Scope::Members([email.clone()].into()), now).await? {
         let whose = format!("account {}", orphaned_account.key);
-        match Question::parse(&orphaned_account.observed.layout, &whose, &args.level, &args.section) {
+        match Question::parse(&orphaned_account.observed.layout, &whose, level, section) {
             Ok(question) => {
                 asked = true;
                 answers.extend(stored_answer(&orphaned_account, email, &question, now));

@@ -94,6 +94,11 @@ pub struct ManagedAccounts {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::object_name_set")]
     pub catalogs: Vec<String>,
+    /// Predefined roles that members of this account may assign in managed accounts with another catalog. In one with
+    /// the same catalog, they may assign what they hold themselves. Nothing enforces this yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::label_set")]
+    pub grantable: Vec<String>,
     /// Whether each managed account needs approval.
     #[serde(default)]
     pub need_approval: bool,

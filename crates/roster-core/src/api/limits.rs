@@ -11,6 +11,8 @@ pub const MAX_REQUIRES: usize = 16;
 pub const MAX_ROLES: usize = 64;
 /// Rules in `administration`: one for each action.
 pub const MAX_ACTIONS: usize = 16;
+/// Rules in `separation`.
+pub const MAX_SEPARATIONS: usize = 32;
 /// Groups of a member, roles of a group, restrictions of a user, features of a plan, catalogs of managed accounts.
 pub const MAX_REFS: usize = 64;
 /// Blocked users of a store, and approved accounts of a parent.

@@ -4,7 +4,7 @@ use kube_derive::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::limits::{MAX_ACTIONS, MAX_ROLES, MAX_SECTIONS};
+use super::limits::{MAX_ACTIONS, MAX_REFS, MAX_ROLES, MAX_SECTIONS, MAX_SEPARATIONS};
 use super::{AllowedNamespaces, Conditions, PredefinedRole, Restriction, Section, schema};
 
 /// What a portal can grant: sections with their ladders, rules between them, restrictions and predefined roles.
@@ -71,6 +71,10 @@ pub struct PermissionCatalogSpec {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["action"])
     )]
     pub administration: Vec<AdministrationRule>,
+    /// Roles, or levels of sections, that no person may hold together; nothing enforces this yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_SEPARATIONS), extend("x-kubernetes-list-type" = "atomic"))]
+    pub separation: Vec<SeparationRule>,
     /// Rules for invitations.
     #[serde(default)]
     pub invitations: InvitationRules,
@@ -176,6 +180,46 @@ pub struct AdministrationRule {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::label_set")]
     pub roles: Vec<String>,
+}
+
+/// Roles, or levels of sections, of which one person may hold only some (static separation of duty).
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(crates(kube_core = "::kube_core"))]
+#[x_kube(validation = schema::rule(
+    ".roles",
+    "(has(self.roles) && self.roles.size() > 0) != (has(self.sections) && self.sections.size() > 0)",
+    "set either roles or sections",
+))]
+pub struct SeparationRule {
+    /// Predefined roles that are kept apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::label_set")]
+    pub roles: Vec<String>,
+    /// Levels of sections that are kept apart. Whoever holds a higher level holds this one, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = MAX_REFS),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub sections: Vec<SectionLevel>,
+    /// How many of them one person may hold.
+    #[schemars(range(min = 1, max = MAX_REFS))]
+    pub maximum: u32,
+    /// Why they are kept apart, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text")]
+    pub message: Option<String>,
+}
+
+/// Level of a section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SectionLevel {
+    /// Name of the section.
+    #[schemars(schema_with = "schema::label")]
+    pub name: String,
+    /// The level.
+    #[schemars(schema_with = "schema::level")]
+    pub level: String,
 }
 
 /// Action that an actor may be allowed to do.

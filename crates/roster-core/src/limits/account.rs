@@ -148,6 +148,11 @@ fn managed_accounts(limits: &mut Limits, from: &AccountSpec, to: &AccountSpec) {
         stricter: "managed accounts may use fewer catalogs",
     };
     limits.allowed(&field("catalogs"), &catalogs(from, before), &catalogs(to, after), uses);
+    let grants = Meaning {
+        looser: "members of this account may assign more roles in managed accounts with another catalog",
+        stricter: "members of this account may assign fewer roles in managed accounts with another catalog",
+    };
+    limits.allowed(&field("grantable"), &set(&before.grantable), &set(&after.grantable), grants);
     let approves =
         Meaning { looser: "managed accounts do not need approval", stricter: "managed accounts need approval" };
     let needs = (before.need_approval, after.need_approval);

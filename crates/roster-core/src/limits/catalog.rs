@@ -10,7 +10,7 @@ use super::{
 use crate::{
     api::{
         AdministrationRule, MemberDirect, MemberGroups, MemberRole, NOT_ENFORCED, OwnerChange, PermissionCatalogSpec,
-        PredefinedRole, ROLLOUT_ANNOTATION, Restriction, Section,
+        PredefinedRole, ROLLOUT_ANNOTATION, Restriction, Section, SeparationRule,
     },
     resolve::duration,
 };
@@ -58,6 +58,7 @@ pub fn of_catalog(from: CatalogRevision<'_>, to: CatalogRevision<'_>) -> Limits 
         grants(&mut limits, from, to, &levels);
     }
     administration(&mut limits, from, to, &levels);
+    separation(&mut limits, from, to);
     members(&mut limits, from, to);
     invitations(&mut limits, from, to);
     limits
@@ -226,7 +227,7 @@ fn administration(limits: &mut Limits, from: &PermissionCatalogSpec, to: &Permis
         let field = format!("spec.administration[{action}]");
         let (one, other) = (before.get(action), after.get(action));
         limits.compare(&field);
-        let Some(direction) = direction(one, other, levels) else { continue };
+        let Some(direction) = direction((from, one), (to, other), levels) else { continue };
         let meaning = match direction {
             Direction::Loosened => "more people may do this",
             Direction::Changed => "other people may do this",
@@ -238,9 +239,10 @@ fn administration(limits: &mut Limits, from: &PermissionCatalogSpec, to: &Permis
     }
 }
 
+/// Compares two rules for one action, each with its catalog.
 fn direction(
-    before: Option<&AdministrationRule>,
-    after: Option<&AdministrationRule>,
+    (from, before): (&PermissionCatalogSpec, Option<&AdministrationRule>),
+    (to, after): (&PermissionCatalogSpec, Option<&AdministrationRule>),
     levels: &Ladders,
 ) -> Option<Direction> {
     let (before, after) = match (before, after) {
@@ -259,13 +261,29 @@ fn direction(
             std::cmp::Ordering::Greater => Some(Direction::Tightened),
         };
     }
-    let (roles, roles_to) = (set(&before.roles), set(&after.roles));
-    match (before.section == after.section, roles.is_subset(&roles_to), roles_to.is_subset(&roles)) {
-        (true, true, true) => None,
-        (true, true, false) => Some(Direction::Loosened),
-        (true, false, true) => Some(Direction::Tightened),
-        _ => Some(Direction::Changed),
+    let (roles, roles_to) = (satisfying(from, before, levels), satisfying(to, after, levels));
+    let is_same = set(&before.roles) == set(&after.roles) && before.section == after.section;
+    // Custom roles and groups can grant a section, and can never be one of the predefined roles that a rule names.
+    let opens = after.section.is_some() && before.section.is_none();
+    match (opens || !roles_to.is_subset(&roles), roles.is_subset(&roles_to)) {
+        _ if is_same => None,
+        (true, _) => Some(Direction::Loosened),
+        // Another section can be granted to others by custom roles, even if no predefined role shows it.
+        (false, _) if after.section.is_some() => Some(Direction::Changed),
+        (false, true) if before.section.is_none() => None,
+        (false, _) => Some(Direction::Tightened),
     }
+}
+
+/// Returns the predefined roles whose holders satisfy a rule.
+fn satisfying(catalog: &PermissionCatalogSpec, rule: &AdministrationRule, levels: &Ladders) -> BTreeSet<String> {
+    let (Some(section), Some(level)) = (&rule.section, &rule.level) else { return set(&rule.roles) };
+    let needed = rank(levels, section, level).0;
+    let grants = |role: &&PredefinedRole| match role.permissions.get(section) {
+        Some(level) => rank(levels, section, level).0 >= needed,
+        None => role.all_permissions,
+    };
+    set(catalog.roles.iter().filter(grants).map(|role| &role.name))
 }
 
 /// Returns who may perform an action, in words.
@@ -274,6 +292,38 @@ fn holders(rule: Option<&AdministrationRule>) -> String {
         None => "administrators only".to_owned(),
         Some(AdministrationRule { section: Some(section), level: Some(level), .. }) => format!("{section}: {level}"),
         Some(rule) => rule.roles.join(", "),
+    }
+}
+
+/// Compares what no person may hold together, each rule by what it keeps apart.
+fn separation(limits: &mut Limits, from: &PermissionCatalogSpec, to: &PermissionCatalogSpec) {
+    let rules = |catalog: &PermissionCatalogSpec| -> BTreeMap<String, SeparationRule> {
+        let apart = |rule: &SeparationRule| {
+            let sections = rule.sections.iter().map(|one| format!("{}: {}", one.name, one.level));
+            sections.chain(rule.roles.iter().cloned()).collect::<Vec<_>>().join(", ")
+        };
+        catalog.separation.iter().map(|rule| (apart(rule), rule.clone())).collect()
+    };
+    let (before, after) = (rules(from), rules(to));
+    for place in 0..from.separation.len().max(to.separation.len()) {
+        for field in ["sections", "roles", "maximum"] {
+            limits.compare(&format!("spec.separation[{place}].{field}"));
+        }
+    }
+    for apart in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
+        // No rule is looser than any maximum.
+        let maximum = |rules: &BTreeMap<String, SeparationRule>| {
+            rules
+                .get(apart)
+                .map_or((u32::MAX, ABSENT.to_owned()), |rule| (rule.maximum, format!("at most {}", rule.maximum)))
+        };
+        let meaning = Meaning {
+            looser: "one person may hold more of these together",
+            stricter: "one person may hold fewer of these together",
+        };
+        let field = format!("spec.separation[{apart}]");
+        limits.ordered(&field, maximum(&before), maximum(&after), meaning);
+        limits.remark(&field, NOT_ENFORCED);
     }
 }
 

@@ -28,6 +28,7 @@ impl Catalog {
         compiler.roles(spec);
         compiler.defaults(spec);
         compiler.administration(spec);
+        compiler.separation(spec);
         if compiler.faults.is_empty() { Ok(compiler.catalog) } else { Err(compiler.faults) }
     }
 }
@@ -253,6 +254,20 @@ impl Compiler {
                 && let Some(level) = &rule.level
             {
                 self.rank(&field, section, level);
+            }
+            for name in rule.roles.iter().filter(|name| self.catalog.role(name).is_none()).collect::<Vec<_>>() {
+                self.unknown_role(&field, name);
+            }
+        }
+    }
+
+    fn separation(&mut self, spec: &PermissionCatalogSpec) {
+        for (place, rule) in spec.separation.iter().enumerate() {
+            let field = FieldPath::new("spec.separation").item(&place.to_string());
+            for one in &rule.sections {
+                if let Some(section) = self.section(&field, &one.name) {
+                    self.rank(&field, section, &one.level);
+                }
             }
             for name in rule.roles.iter().filter(|name| self.catalog.role(name).is_none()).collect::<Vec<_>>() {
                 self.unknown_role(&field, name);

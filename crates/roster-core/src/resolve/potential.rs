@@ -58,6 +58,29 @@ impl Definitions {
         Some(Potential { ranks, sections })
     }
 
+    /// Returns the ranks that a holder is granted by role, groups and a lift that makes equal to the owner, before
+    /// restrictions and prerequisites lower them: steps 1 and 2. Returns `None` as [`Self::potential`] does.
+    #[must_use]
+    pub fn granted(&self, holder: Holder<'_>) -> Option<Ranks> {
+        let AccountResolution::Resolved(whole) = &self.resolution else { return None };
+        let choices = match holder {
+            Holder::Owner => return Some(whole.predefined[whole.owner.as_ref()?.role].clone()),
+            Holder::Member(facts) => facts.choices(),
+            Holder::Invited(facts) => facts.choices(),
+        };
+        let mut ignored = FindingsBuilder::new(KindName::Membership, &self.account.namespace, &self.account.name);
+        let parts = self.parts(whole, &choices, &mut ignored);
+        let inputs = parts.inputs();
+        let mut ranks = whole.catalog.no_access();
+        for grant in inputs.grants {
+            ranks.raise_to(grant.ranks.as_slice());
+        }
+        if let Some((_, owner)) = inputs.equal_to_owner {
+            ranks = owner.clone();
+        }
+        Some(ranks)
+    }
+
     /// Returns the role of a Membership, its own or the catalog's default; `None` if there is no such role.
     #[must_use]
     pub fn role_of(&self, facts: &MemberFacts) -> Option<RoleName> {

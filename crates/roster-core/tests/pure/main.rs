@@ -15,6 +15,8 @@
 
 mod access;
 mod accounts;
+mod authority;
+mod authority_properties;
 mod catalogs;
 mod cycles;
 mod deletion;

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use crate::support::{files, read, repository};
 
 /// The rooms of the core in the order the data flows, with the rooms that each may name besides itself.
-const CORE: [(&str, &[&str]); 11] = [
+const CORE: [(&str, &[&str]); 12] = [
     ("api", &[]),
     ("model", &["api"]),
     ("state", &["api", "model"]),
@@ -15,6 +15,7 @@ const CORE: [(&str, &[&str]); 11] = [
     ("plan", &["api", "model", "state", "resolve"]),
     ("contract", &["api", "model", "state", "resolve", "plan"]),
     ("evaluate", &["api", "model", "state", "resolve", "plan"]),
+    ("authority", &["api", "model", "state", "resolve", "limits", "evaluate"]),
     ("report", &["api", "model", "state", "resolve", "plan", "contract", "evaluate"]),
     ("control", &["api", "model", "state", "resolve", "plan", "contract", "evaluate", "report"]),
     ("testing", &["resolve", "plan"]),

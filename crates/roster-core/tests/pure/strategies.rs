@@ -164,6 +164,7 @@ fn catalog_of(sections: Vec<Section>) -> BoxedStrategy<PermissionCatalogSpec> {
                 },
                 custom_roles: CustomRoleRules { allowed, not_applicable: custom },
                 administration: Vec::new(),
+                separation: Vec::new(),
                 invitations: InvitationRules::default(),
             }
         })

@@ -135,6 +135,7 @@ pub fn catalog(dice: &mut Dice) -> PermissionCatalogSpec {
         },
         custom_roles: CustomRoleRules { allowed: !dice.percent(12), not_applicable: names(dice, &sections) },
         administration: Vec::new(),
+        separation: Vec::new(),
         invitations: InvitationRules {
             requires_plan_feature: dice.sometimes(25, |_| "spend".to_owned()),
             ..InvitationRules::default()

@@ -1,0 +1,95 @@
+//! Defines a change of one object: what it was before and what it is after. Built by whoever asks for a verdict.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use crate::{
+    model::{AccountKey, Email, KindName, Name, Scope},
+    state::{
+        AccountAnnotations, AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts,
+    },
+};
+
+/// Object before and after a change. Without `before` it is created, without `after` it is deleted.
+#[derive(Clone, Debug)]
+pub struct Edit<F> {
+    /// The object as it is; `None` if it does not exist.
+    pub before: Option<Arc<F>>,
+    /// The object as it shall be; `None` if it is deleted.
+    pub after: Option<Arc<F>>,
+}
+
+impl<F> Edit<F> {
+    /// Returns the object before and after, if the change is neither a creation nor a deletion.
+    pub(super) fn both(&self) -> Option<(&F, &F)> {
+        Some((self.before.as_deref()?, self.after.as_deref()?))
+    }
+
+    /// Returns the object after the change, or the deleted one.
+    pub(super) fn latest(&self) -> Option<&F> {
+        self.after.as_deref().or(self.before.as_deref())
+    }
+}
+
+/// Change of one object.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Change of a Membership of this account.
+    Membership(AccountKey, Edit<MemberFacts>),
+    /// Change of an Invitation to this account.
+    Invitation(AccountKey, Edit<InvitationFacts>),
+    /// Change of a Role of this account.
+    Role(AccountKey, Edit<RoleFacts>),
+    /// Change of a `UserGroup` of this account.
+    Group(AccountKey, Edit<GroupFacts>),
+    /// Change of an Account, or of its annotations.
+    Account(AccountKey, Edit<(AccountFacts, AccountAnnotations)>),
+    /// Change of a `PermissionCatalog`.
+    Catalog(Edit<CatalogFacts>),
+    /// Change of an `IdentityStore`.
+    Store(Edit<StoreFacts>),
+}
+
+impl Change {
+    /// Returns the account that the changed object belongs to; `None` for a catalog or store.
+    #[must_use]
+    pub const fn account(&self) -> Option<&AccountKey> {
+        match self {
+            Self::Membership(key, _)
+            | Self::Invitation(key, _)
+            | Self::Role(key, _)
+            | Self::Group(key, _)
+            | Self::Account(key, _) => Some(key),
+            Self::Catalog(_) | Self::Store(_) => None,
+        }
+    }
+
+    /// Returns kind and name of the changed object.
+    #[must_use]
+    pub fn object(&self) -> (KindName, Name) {
+        let named = |name: Option<&Name>| name.cloned().unwrap_or_default();
+        match self {
+            Self::Membership(_, edit) => (KindName::Membership, named(edit.latest().map(|facts| &facts.name))),
+            Self::Invitation(_, edit) => (KindName::Invitation, named(edit.latest().map(|facts| &facts.name))),
+            Self::Role(_, edit) => (KindName::Role, named(edit.latest().map(|facts| &facts.name))),
+            Self::Group(_, edit) => (KindName::UserGroup, named(edit.latest().map(|facts| &facts.name))),
+            Self::Account(key, _) => (KindName::Account, key.name.clone()),
+            Self::Catalog(edit) => (KindName::PermissionCatalog, named(edit.latest().map(|facts| &facts.name))),
+            Self::Store(edit) => (KindName::IdentityStore, named(edit.latest().map(|facts| &facts.name))),
+        }
+    }
+
+    /// Returns the members whose access the change can affect. A Membership affects one address; everything else may
+    /// affect all.
+    pub(super) fn scope(&self) -> Scope {
+        match self {
+            Self::Membership(_, edit) => {
+                let facts = [edit.before.as_deref(), edit.after.as_deref()].into_iter().flatten();
+                let addresses: BTreeSet<Email> = facts.filter_map(|facts| facts.email.clone().ok()).collect();
+                Scope::Members(addresses.into_iter().collect())
+            }
+            // An Invitation grants nothing before it is accepted: its own grants are judged, and nobody else's.
+            Self::Invitation(..) => Scope::Members(std::iter::empty().collect()),
+            _ => Scope::Account,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Decides who may change access: judges a change of one object by one actor, from the objects before and after it.
+//! `roster can-i --change` calls it; no I/O.
+//!
+//! ```text
+//!  SnapshotSource ─────────────before──► View ─┐
+//!        └── Change ──► Overlay ──after──► View ─┼─ judge_change ──► Verdict { violations, effects }
+//!                                      Actor ───┘
+//! ```
+//!
+//! The rules are in docs/concepts.md "Authority". A [`Violation`] either widens access, so that nothing of the change
+//! may rise, or it only breaks an order that people must keep: a revocation always gets through.
+
+mod actions;
+mod actor;
+mod administrators;
+mod change;
+mod judge;
+mod overlay;
+mod rise;
+mod separation;
+mod verdict;
+mod view;
+
+pub use actor::{Actor, Ceiling};
+pub use change::{Change, Edit};
+pub use judge::judge_change;
+pub use overlay::Overlay;
+pub use verdict::{Effect, Subject, Verdict, Violation};

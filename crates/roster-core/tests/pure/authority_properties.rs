@@ -1,0 +1,231 @@
+//! Property: no sequence of changes by one actor, in any order, gives anybody more than that actor held at the beginning.
+//! Whatever the verdicts allow is made; nobody else changes anything.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    strategies::{self, Event, MEMBERS, cases},
+    support::{World, email},
+};
+use jiff::Timestamp;
+use proptest::{collection::vec, prelude::*};
+use roster_core::{
+    api::{AdministrationAction as Action, AdministrationRule},
+    authority::{Actor, Change, Edit, judge_change},
+    evaluate::{Context, judge, prepare},
+    model::{AccountKey, Email, Name, Ranks, RoleName, Scope},
+    resolve::{Access, AccountResolution, Holder},
+    state::{CatalogFacts, SnapshotSource as _},
+};
+
+const ACTIONS: [Action; 10] = [
+    Action::CreateMembers,
+    Action::EditMembers,
+    Action::DeleteMembers,
+    Action::CreateGroups,
+    Action::EditGroups,
+    Action::DeleteGroups,
+    Action::CreateRoles,
+    Action::EditRoles,
+    Action::DeleteRoles,
+    Action::AssignRoles,
+];
+
+/// What there is to hold in an account: of people, of single Memberships, of roles and groups.
+#[derive(Debug, Default)]
+struct Held {
+    potential: BTreeMap<Email, Ranks>,
+    granted: BTreeMap<Name, Ranks>,
+    definitions: BTreeMap<String, Ranks>,
+    effective: BTreeMap<Email, Ranks>,
+}
+
+fn key() -> AccountKey {
+    World::key("acme")
+}
+
+fn held(world: &World, now: Timestamp) -> Held {
+    let index = world.index();
+    let prepared = prepare(&index.snapshot(&key()).unwrap());
+    let members = index.members(&key(), &Scope::Account).unwrap();
+    let judged = judge(&prepared, &members, &Context::new(crate::support::mark(&key()), now));
+    let mut held = Held::default();
+    for ((address, facts), resolved) in std::iter::zip(&members.addresses, &judged.members) {
+        held.potential.extend(resolved.potential.clone().map(|ranks| ((*address).clone(), ranks)));
+        for one in facts {
+            let granted = prepared.definitions.granted(Holder::Member(one));
+            held.granted.extend(granted.map(|ranks| (one.name.clone(), ranks)));
+        }
+    }
+    if let (Some(owner), Some(potential)) =
+        (prepared.definitions.owner.clone(), prepared.definitions.potential(Holder::Owner))
+    {
+        held.potential.insert(owner, potential.ranks);
+    }
+    for (address, desired) in &judged.desired.members {
+        if let Access::Exactly(content) = &desired.access {
+            held.effective.insert(address.clone(), content.ranks_at(now));
+        }
+    }
+    if let AccountResolution::Resolved(whole) = &prepared.definitions.resolution {
+        for role in &whole.catalog.roles {
+            let name = RoleName::predefined(&role.name);
+            let ranks = prepared.definitions.role_ranks(&name).cloned();
+            held.definitions.extend(ranks.map(|ranks| (name.to_string(), ranks)));
+        }
+    }
+    for (name, role) in prepared.definitions.roles.iter().filter(|(_, role)| role.overrides.is_none()) {
+        held.definitions.insert(RoleName::custom(name).to_string(), role.ranks.clone());
+    }
+    for (name, group) in &prepared.definitions.groups {
+        held.definitions.insert(format!("group {name}"), group.ranks.clone());
+    }
+    held
+}
+
+/// The change that an event is, if it is one of a Membership, Role or group.
+fn changes(world: &World, event: Event) -> Vec<Change> {
+    let key = key();
+    match event {
+        Event::Write(facts) => {
+            let before = world.members.get(&(key.clone(), facts.name.clone())).cloned().map(Arc::new);
+            vec![Change::Membership(key, Edit { before, after: Some(Arc::new(facts)) })]
+        }
+        Event::Delete(places) => {
+            let facts = places.iter().filter_map(|place| world.members.get(&(key.clone(), format!("m{place}").into())));
+            let edit =
+                |facts: &roster_core::state::MemberFacts| Edit { before: Some(Arc::new(facts.clone())), after: None };
+            facts.take(1).map(|facts| Change::Membership(key.clone(), edit(facts))).collect()
+        }
+        Event::Role(place, after) => {
+            let before = world.roles.get(&(key.clone(), format!("c{place}").into())).cloned();
+            vec![Change::Role(key, Edit { before, after: after.map(Arc::new) })]
+        }
+        Event::Group(place, after) => {
+            let before = world.groups.get(&(key.clone(), format!("g{place}").into())).cloned();
+            vec![Change::Group(key, Edit { before, after: after.map(Arc::new) })]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Makes a change. What cannot change about a Role or Membership stays.
+fn make(world: &mut World, change: &Change) {
+    match change {
+        Change::Membership(key, Edit { before, after }) => {
+            before.iter().for_each(|facts| drop(world.members.remove(&(key.clone(), facts.name.clone()))));
+            after
+                .iter()
+                .for_each(|facts| drop(world.members.insert((key.clone(), facts.name.clone()), (**facts).clone())));
+        }
+        Change::Role(key, Edit { before, after }) => {
+            before.iter().for_each(|facts| drop(world.roles.remove(&(key.clone(), facts.name.clone()))));
+            after.iter().for_each(|facts| drop(world.roles.insert((key.clone(), facts.name.clone()), facts.clone())));
+        }
+        Change::Group(key, Edit { before, after }) => {
+            before.iter().for_each(|facts| drop(world.groups.remove(&(key.clone(), facts.name.clone()))));
+            after.iter().for_each(|facts| drop(world.groups.insert((key.clone(), facts.name.clone()), facts.clone())));
+        }
+        _ => unreachable!(),
+    }
+}
+
+/// Fields that the API server keeps as they are.
+fn is_possible(change: &Change) -> bool {
+    match change {
+        Change::Membership(_, Edit { before: Some(before), after: Some(after) }) => before.email == after.email,
+        Change::Role(_, Edit { before: Some(before), after: Some(after) }) => {
+            before.spec.overrides == after.spec.overrides && before.spec.based_on == after.spec.based_on
+        }
+        Change::Role(_, Edit { before: None, after: None }) | Change::Group(_, Edit { before: None, after: None }) => {
+            false
+        }
+        _ => true,
+    }
+}
+
+fn assert_bounded<K: Ord + std::fmt::Debug>(
+    what: &str,
+    first: &BTreeMap<K, Ranks>,
+    now: &BTreeMap<K, Ranks>,
+    most: &Ranks,
+) -> Result<(), TestCaseError> {
+    for (who, ranks) in now {
+        let mut bound = most.clone();
+        if let Some(first) = first.get(who) {
+            bound.raise_to(first.as_slice());
+        }
+        prop_assert!(ranks.is_at_most(&bound), "{} of {:?}: {:?} is above {:?}", what, who, ranks, bound);
+    }
+    Ok(())
+}
+
+fn rules(level: &str, section: &str) -> Vec<AdministrationRule> {
+    let rule = |action| AdministrationRule {
+        action,
+        section: Some(section.to_owned()),
+        level: Some(level.to_owned()),
+        roles: Vec::new(),
+    };
+    ACTIONS.into_iter().map(rule).collect()
+}
+
+/// A world whose catalog lets everybody with the lowest level of its first section administer.
+fn governed() -> BoxedStrategy<World> {
+    strategies::world()
+        .prop_map(|mut world| {
+            let mut spec = world.catalogs["catalog"].spec.clone();
+            let section = spec.sections[0].clone();
+            spec.administration = rules(&section.levels.clone().unwrap()[1], &section.name);
+            world.catalogs.insert("catalog".to_owned(), Arc::new(CatalogFacts::new("catalog".into(), 1, spec)));
+            world
+        })
+        .boxed()
+}
+
+proptest! {
+    #![proptest_config(cases(400))]
+
+    #[test]
+    fn no_sequence_of_changes_by_one_actor_gives_more_than_they_held(
+        world in governed(),
+        events in vec(strategies::event(), 1..40),
+        who in 0..=MEMBERS,
+        pipeline in prop::option::weighted(0.2, 0..3_usize),
+    ) {
+        let now = Timestamp::from_second(1_000).unwrap();
+        let mut world = world;
+        let first = held(&world, now);
+        let person = if who == MEMBERS { email("olga@acme.example") } else { email(&format!("m{who}@acme.example")) };
+        let none = || Ranks::none(world.catalogs["catalog"].spec.sections.len());
+        let (actor, most) = match pipeline {
+            Some(place) => {
+                let compiled = world.catalogs["catalog"].compiled.clone().unwrap();
+                let role = compiled.roles.iter().find(|role| role.name == format!("r{place}"));
+                let most = role.map_or_else(none, |role| role.ranks.clone());
+                (Actor::Pipeline([Name::new(format!("r{place}"))].into()), most)
+            }
+            None => (Actor::Member(person.clone()), first.effective.get(&person).cloned().unwrap_or_else(none)),
+        };
+        let mut made = 0;
+        for event in events {
+            for change in changes(&world, event) {
+                if is_possible(&change) && judge_change(&world.index(), &change, &actor, now).is_allowed() {
+                    make(&mut world, &change);
+                    made += 1;
+                }
+            }
+            let last = held(&world, now);
+            assert_bounded("potential", &first.potential, &last.potential, &most)?;
+            assert_bounded("effective", &first.effective, &last.effective, &most)?;
+            assert_bounded("granted", &first.granted, &last.granted, &most)?;
+            assert_bounded("definition", &first.definitions, &last.definitions, &most)?;
+            if pipeline.is_none() {
+                let own = |held: &Held| held.potential.get(&person).cloned();
+                let rose = own(&last).is_some_and(|after| own(&first).is_none_or(|before| !after.is_at_most(&before)));
+                prop_assert!(!rose, "{person} raised themselves");
+            }
+        }
+        let _ = made;
+    }
+}
