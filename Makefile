@@ -42,7 +42,7 @@ audit: ## Check licences, sources and known vulnerabilities of the dependencies 
 mutants: ## Mutate the engine and list the mutants that the reference model does not notice (SHARD=0/5 for a part; needs cargo-mutants)
 	@scripts/mutants.sh $(SHARD)
 
-sim: ## Simulate the controller's loop under random seeds for a minute (MINUTES=60 for longer, SEED=7 for the story of one)
+sim: ## Simulate the controller's loop under random seeds for a minute (MINUTES=60 for longer, SEED=7 for the transcript of one)
 	@scripts/sim.sh
 
 properties: ## Run the property tests on inputs that nobody has tried, for a minute (MINUTES=60 for longer, SEED=7 for those found before)

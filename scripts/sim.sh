@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the simulator of the controller's loop: random seeds for MINUTES, or the story of one SEED. FROM is the first
+# Runs the simulator of the controller's loop: random seeds for MINUTES, or the transcript of one SEED. FROM is the first
 # seed.
 set -euo pipefail
 cd "$(dirname "$0")/.."

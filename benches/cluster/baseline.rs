@@ -1,4 +1,4 @@
-//! Measures the floor: the same status bytes as bare server-side-apply patches to existing objects, and nothing else.
+//! Measures the baseline: the same status bytes as bare server-side-apply patches to existing objects, and nothing else.
 //! Used by the rows as the base of their ratios.
 
 use std::time::{Duration, Instant};
@@ -13,12 +13,12 @@ use kube::{
 use roster::api::{MANAGER, Membership};
 use serde_json::{Value, json};
 
-/// Patches at once that are tried; the fastest counts.
+/// Numbers of parallel patches to try; the fastest one is used.
 const CANDIDATES: [usize; 3] = [16, 24, 32];
-/// The answer that costs least. The controller asks for the same.
+/// Response format with the least cost. The controller requests the same one.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
-/// One patch, ready to be sent.
+/// Status patch, ready to be sent.
 pub struct BarePatch {
     url: String,
     name: String,
@@ -26,7 +26,8 @@ pub struct BarePatch {
 }
 
 impl BarePatch {
-    /// Patch that the controller wrote to `object`, with other times, so that it has to be written again.
+    /// Returns the status that the controller wrote to `object`, with other times, so that the API server must write it
+    /// again.
     pub fn of(object: &DynamicObject, kind: &str, plural: &str) -> Self {
         let mut status = object.data["status"].clone();
         for condition in status["conditions"].as_array_mut().into_iter().flatten() {
@@ -49,7 +50,7 @@ impl BarePatch {
         Self { url, name, body }
     }
 
-    /// Sends it and waits for the answer.
+    /// Sends the patch and waits for the response.
     pub async fn send(&self, client: &Client) -> Result<()> {
         let params = PatchParams::apply(MANAGER).force();
         let patch = Patch::Apply(&self.body);
@@ -60,21 +61,21 @@ impl BarePatch {
     }
 }
 
-/// The memberships of a namespace, as they are.
+/// Returns the current Memberships of a namespace.
 pub async fn memberships(client: &Client, namespace: &str) -> Result<Vec<DynamicObject>> {
     let resource = ApiResource::erase::<Membership>(&());
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     Ok(api.list(&ListParams::default()).await?.items)
 }
 
-/// One membership, as it is.
+/// Returns the current state of a Membership.
 pub async fn membership(client: &Client, namespace: &str, name: &str) -> Result<DynamicObject> {
     let resource = ApiResource::erase::<Membership>(&());
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     Ok(api.get(name).await?)
 }
 
-/// Finds the number of parallel patches that is fastest here, tried on a few objects each.
+/// Returns the number of parallel patches that is fastest on this machine; tries each number on a few objects.
 pub async fn best_concurrency(client: &Client, namespace: &str) -> Result<usize> {
     let all = memberships(client, namespace).await?;
     let mut best = (Duration::MAX, CANDIDATES[0]);
@@ -90,7 +91,7 @@ pub async fn best_concurrency(client: &Client, namespace: &str) -> Result<usize>
     Ok(best.1)
 }
 
-/// Patches all memberships of a namespace; how long that took.
+/// Patches all Memberships of a namespace; returns the duration.
 pub async fn baseline(client: &Client, namespace: &str, at_once: usize) -> Result<Duration> {
     patch_all(client, &memberships(client, namespace).await?, at_once).await
 }

@@ -1,4 +1,4 @@
-//! Puts very many objects into the cluster, and removes them. Used by the rows.
+//! Creates very many objects in the cluster, and removes them. Used by the rows.
 
 use std::{
     fmt::Debug,
@@ -18,16 +18,21 @@ use serde_json::json;
 
 use crate::objects;
 
-/// Requests at once, for what is not itself measured against anything.
+/// Number of parallel requests for set-up work, which is not measured.
 const AT_ONCE: usize = 32;
 
-/// A namespace with accounts, their roles and groups, and nobody in them yet.
-pub async fn found(client: &Client, namespace: &str, accounts: &[String]) -> Result<()> {
-    found_in(client, namespace, accounts, &objects::store()).await
+/// Creates a namespace with accounts, their roles and groups, without members.
+pub async fn create_accounts(client: &Client, namespace: &str, accounts: &[String]) -> Result<()> {
+    create_accounts_in(client, namespace, accounts, &objects::store()).await
 }
 
 /// Like the function above, but in another store.
-pub async fn found_in(client: &Client, namespace: &str, accounts: &[String], store: &IdentityStore) -> Result<()> {
+pub async fn create_accounts_in(
+    client: &Client,
+    namespace: &str,
+    accounts: &[String],
+    store: &IdentityStore,
+) -> Result<()> {
     let object = Namespace {
         metadata: ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() },
         ..Namespace::default()
@@ -49,7 +54,7 @@ fn applied() -> PatchParams {
     PatchParams::apply("bench").force()
 }
 
-/// Creates these memberships; how long that took.
+/// Creates these Memberships; returns the duration.
 pub async fn fill(client: &Client, namespace: &str, members: Vec<Membership>) -> Result<Duration> {
     let started = Instant::now();
     create(client, namespace, members).await?;
@@ -67,7 +72,7 @@ where
     Ok(())
 }
 
-/// Takes everything out of a namespace again. The controller must have ended: an account waits for nobody.
+/// Removes everything from a namespace. The controller must not run, since finalizers are removed by force.
 pub async fn clear(client: &Client, namespace: &str) -> Result<()> {
     let accounts: Api<Account> = Api::namespaced(client.clone(), namespace);
     for account in accounts.list_metadata(&ListParams::default()).await? {

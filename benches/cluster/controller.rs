@@ -30,12 +30,12 @@ pub struct Controller {
 pub struct Memory {
     /// Resident now.
     pub resident: f64,
-    /// The most that was ever resident.
+    /// Largest resident size so far.
     pub peak: f64,
 }
 
 impl Controller {
-    /// Starts one whose stores are in `folder`.
+    /// Starts a controller whose stores are in `folder`.
     pub fn start(environment: &Environment, folder: &Path) -> Result<Self> {
         // Another process could take the port meanwhile; then the controller stops with an error.
         let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -52,7 +52,7 @@ impl Controller {
         Ok(Self { child, http, log })
     }
 
-    /// Its metrics, by name with labels as they are written.
+    /// Returns the metrics of the controller, by name with labels as exported.
     pub async fn metrics(&mut self) -> Result<HashMap<String, f64>> {
         if let Some(status) = self.child.try_wait()? {
             bail!("the controller has ended ({status}):\n{}", fs::read_to_string(&self.log).unwrap_or_default());
@@ -65,20 +65,20 @@ impl Controller {
         Ok(lines.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
     }
 
-    /// The sum of all metrics whose name begins so.
+    /// Returns the sum of all metrics whose name has this prefix.
     pub async fn sum(&mut self, prefix: &str) -> Result<f64> {
         Ok(self.metrics().await?.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, value)| value).sum())
     }
 
-    /// Waits until nothing was done, and nothing waits to be done, for some seconds: longer than the delays by which
-    /// the controller sums up numbers and events.
+    /// Waits until the controller did nothing and has no pending work for some seconds: longer than its delays for
+    /// counts and events.
     pub async fn quiet(&mut self) -> Result<()> {
         const CALM: Duration = Duration::from_secs(7);
         const PATIENCE: Duration = Duration::from_secs(600);
         let started = Instant::now();
         let (mut was, mut since) = (Vec::new(), Instant::now());
         while started.elapsed() < PATIENCE {
-            // Before it leads and serves, there are no figures.
+            // A controller that does not lead yet has no metrics.
             let metrics = self.metrics().await.unwrap_or_default();
             let sum = |prefix: &str| -> f64 {
                 metrics.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, value)| value).sum()
@@ -105,7 +105,7 @@ impl Controller {
         Ok(Memory { resident: field("VmRSS")?, peak: field("VmHWM")? })
     }
 
-    /// Ends it, as a pod is ended.
+    /// Stops the controller with SIGTERM, like the kubelet stops a pod.
     pub async fn stop(mut self) -> Result<()> {
         let sent = Command::new("kill").arg(self.child.id().to_string()).status()?;
         ensure!(sent.success(), "the controller cannot be signalled");

@@ -46,7 +46,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    pub async fn set() -> Result<Self> {
+    pub async fn set_up() -> Result<Self> {
         say("starting a control plane");
         let plane = ControlPlane::own("bench").await;
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench");
@@ -85,7 +85,7 @@ impl Environment {
 
 impl Drop for Environment {
     fn drop(&mut self) {
-        // The logs of a run that failed are still of use.
+        // The logs of a failed run are kept.
         if !std::thread::panicking() {
             let _ = fs::remove_dir_all(&self.folder);
         }

@@ -38,7 +38,7 @@ use environment::Environment;
 use report::Report;
 use size::{Size, SizeName};
 
-/// That of the binary, so that both sides of a ratio have the same.
+/// Same allocator as in the binary, so that both sides of a ratio are comparable.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -108,7 +108,7 @@ async fn measure(args: &Args) -> Result<Report> {
         report.extend(rows::files::measure(&size)?);
     }
     if wants(Part::Converge) || wants(Part::Postgres) || wants(Part::Keycloak) || wants(Part::Large) {
-        let environment = Environment::set().await?;
+        let environment = Environment::set_up().await?;
         if wants(Part::Converge) {
             report.extend(rows::converge::measure(&environment, &size).await?);
         }
@@ -126,7 +126,7 @@ async fn measure(args: &Args) -> Result<Report> {
     Ok(report)
 }
 
-/// Says what is being done; the table comes at the end.
+/// Prints the current step to standard error.
 fn say(what: &str) {
     eprintln!("bench: {what}");
 }

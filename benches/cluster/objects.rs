@@ -21,7 +21,7 @@ fn section(number: usize) -> String {
     format!("section-{number:02}")
 }
 
-/// Three of four levels, from `first` on.
+/// Returns permissions at `level` for `count` sections, starting with number `first`.
 fn permissions(first: usize, count: usize, level: &str) -> Value {
     (first..first + count).map(|number| (section(number % SECTIONS), json!(level))).collect()
 }
@@ -65,13 +65,13 @@ pub fn store() -> IdentityStore {
     resource("default", None, json!({"sqlite": {"file": "bench.db"}}))
 }
 
-/// A PostgreSQL store whose Secret has the same name.
+/// Returns a PostgreSQL store whose Secret has the same name.
 pub fn postgres(name: &str, schema: &str) -> IdentityStore {
     let secret = json!({"name": name, "key": "uri"});
     resource(name, None, json!({"postgres": {"connectionSecretRef": secret, "schema": schema}}))
 }
 
-/// A store in a realm of a Keycloak, whose Secret has the same name.
+/// Returns a store in a Keycloak realm, whose Secret has the same name.
 pub fn keycloak(name: &str, url: &str, realm: &str) -> IdentityStore {
     let secret = json!({"name": name, "key": "secret"});
     let keycloak = json!({"url": url, "realm": realm, "clientId": "roster", "clientSecretRef": secret});
@@ -79,12 +79,12 @@ pub fn keycloak(name: &str, url: &str, realm: &str) -> IdentityStore {
     resource(name, None, json!({"keycloak": keycloak, "accountDefaults": never}))
 }
 
-/// The name of one of very many groups.
+/// Returns the name of a group, by number.
 pub fn group_name(number: u32) -> String {
     format!("group-{number:05}")
 }
 
-/// One of very many groups.
+/// Returns a group, by number.
 pub fn group(namespace: &str, account: &str, number: u32) -> UserGroup {
     let permissions = permissions(number as usize, 2, "View");
     let title = format!("Group {number}");
@@ -92,7 +92,7 @@ pub fn group(namespace: &str, account: &str, number: u32) -> UserGroup {
     resource(&group_name(number), Some(namespace), spec)
 }
 
-/// One of the people in those groups, each in one of their own.
+/// Returns a member of the group with the same number.
 pub fn member_in(namespace: &str, account: &str, number: u32) -> Membership {
     let mut member = member(namespace, account, number, 0);
     member.spec.group_refs = vec![NameRef { name: group_name(number) }];
@@ -106,7 +106,7 @@ pub fn account(namespace: &str, name: &str, store: &str) -> Account {
     resource(name, Some(namespace), spec)
 }
 
-/// The account's own role; `level` is what it grants.
+/// Returns the account's own role, which grants `level`.
 pub fn shift(namespace: &str, account: &str, level: &str) -> Role {
     let spec =
         json!({"accountRef": {"name": account}, "title": "Night shift", "permissions": permissions(2, 7, level)});
@@ -122,7 +122,7 @@ pub fn groups(namespace: &str, account: &str) -> Vec<UserGroup> {
     GROUPS.iter().enumerate().map(group).collect()
 }
 
-/// One of an account's people. Those below `holders` hold the account's own role, the others a predefined one.
+/// Returns a member, by number. Numbers below `holders` have the account's own role, the others a predefined one.
 pub fn member(namespace: &str, account: &str, number: u32, holders: u32) -> Membership {
     let place = number as usize;
     let role = if number < holders {
@@ -155,7 +155,7 @@ pub fn email(account: &str, number: u32) -> String {
     format!("person-{number:05}@{account}.example")
 }
 
-/// An object as a person would write it.
+/// Returns an object as a user would write it, without status.
 fn resource<K: Resource<DynamicType = ()> + DeserializeOwned>(name: &str, namespace: Option<&str>, spec: Value) -> K {
     let metadata = json!({"name": name, "namespace": namespace});
     let object = json!({"apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": metadata, "spec": spec});

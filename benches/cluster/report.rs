@@ -10,23 +10,23 @@ use crate::{
     size::{Size, SizeName},
 };
 
-/// Version of the JSON's shape.
+/// Version of the JSON format.
 const SCHEMA: u32 = 1;
 
 /// Target of a figure.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Target {
-    /// This, or less.
+    /// Maximum.
     AtMost(f64),
-    /// This, or more.
+    /// Minimum.
     AtLeast(f64),
 }
 
 /// One line of the table.
 #[derive(Debug, Serialize)]
 pub struct Row {
-    /// Short name that stays.
+    /// Stable short name.
     pub id: &'static str,
     /// Name of the figure, in words.
     pub figure: String,
@@ -34,7 +34,7 @@ pub struct Row {
     pub target: Target,
     /// Measured value.
     pub measured: f64,
-    /// Of both.
+    /// Unit of target and value.
     pub unit: &'static str,
     /// Whether the target is met.
     pub met: bool,
@@ -58,7 +58,7 @@ impl Row {
     }
 }
 
-/// All that was measured.
+/// All results.
 #[derive(Debug, Serialize)]
 pub struct Report {
     schema: u32,
@@ -73,7 +73,7 @@ pub struct Report {
 #[derive(Debug, Serialize)]
 struct Machine {
     cores: usize,
-    /// Load averages of the last minute, before and after: what others did at the same time.
+    /// Load averages of the last minute, before and after: work of other processes.
     load_before: f64,
     load_after: f64,
 }
@@ -135,7 +135,7 @@ fn load() -> f64 {
     text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(f64::NAN)
 }
 
-/// Three digits that count.
+/// Formats a number with three significant digits.
 fn number(value: f64) -> String {
     if value == 0.0 {
         "0".to_owned()

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use sqlx::{ConnectOptions as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio::{runtime::Handle, task::spawn_blocking};
 
-/// Pause between two looks: small against a round trip, and leaves the cores to those that are measured.
+/// Pause between two polls: short compared with a round trip, and long enough to leave the cores to the controller.
 const PAUSE: Duration = Duration::from_micros(300);
 
 /// State of a store that shows whether anybody wrote to it.
@@ -27,7 +27,7 @@ impl Writes {
     }
 }
 
-/// A connection that only reads.
+/// Read-only connection to the store.
 pub struct StoreReader(SqliteConnection);
 
 impl StoreReader {
@@ -42,7 +42,7 @@ impl StoreReader {
         Ok(Writes { version, audited })
     }
 
-    /// Looks until the audit has more than so many records.
+    /// Polls until the audit has more than `more_than` records.
     pub async fn until_audited(&mut self, more_than: i64) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(300);
         while self.writes().await?.audited <= more_than {
@@ -52,7 +52,7 @@ impl StoreReader {
         Ok(())
     }
 
-    /// Looks until the member has the role; gives the reader back and the instant.
+    /// Polls until the member has the role; returns the reader and the instant.
     pub async fn until_role(self, account: String, email: String, role: &'static str) -> Result<(Self, Instant)> {
         const SQL: &str = "SELECT role FROM members JOIN account_ids ON id = account_id WHERE key = ?1 AND email = ?2";
         self.until(SQL, account, email, role).await
@@ -65,8 +65,8 @@ impl StoreReader {
         self.until(SQL, account, email, "ended").await
     }
 
-    /// Looks until a query about a member says this. In a thread of its own, so that nothing else of the bench delays
-    /// it.
+    /// Polls until a query about a member gives this value. Runs in its own thread, so that other work of the benchmark
+    /// does not delay it.
     async fn until(
         mut self,
         sql: &'static str,

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// The middle one; of an even number, the mean of the two in the middle.
+/// Returns the median; for an even count, the mean of the two middle values.
 pub fn median(values: &[f64]) -> f64 {
     percentile(values, 50)
 }
 
-/// The value below which `percent` of them lie.
+/// Returns the percentile: the value below which `percent` of the values lie.
 pub fn percentile(values: &[f64], percent: usize) -> f64 {
     assert!(!values.is_empty(), "nothing was measured");
     let mut sorted = values.to_vec();

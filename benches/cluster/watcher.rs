@@ -20,7 +20,7 @@ use roster::api::Membership;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
-/// Of a spec nothing is read.
+/// Spec of which no field is read.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct NoSpec {}
 
@@ -41,7 +41,7 @@ struct Condition {
 
 type Seen = Object<NoSpec, Status>;
 
-/// The generation that is ready, and when that was seen.
+/// Generation that became ready, and the time at which the watch reported it.
 #[derive(Clone, Copy, Debug)]
 struct Ready {
     generation: i64,
@@ -52,27 +52,27 @@ struct Ready {
 struct View {
     is_listed: bool,
     ready: HashMap<String, Ready>,
-    /// Number of changes of any kind that were seen.
+    /// Number of watch events so far.
     events: u64,
 }
 
-/// The watch; it ends when this is dropped.
+/// Watch of all Memberships; it ends when this is dropped.
 pub struct MembershipWatcher {
     view: watch::Receiver<View>,
     _task: JoinSet<()>,
 }
 
 impl MembershipWatcher {
-    /// Looks on from now on; what is there already has been seen when this returns.
+    /// Starts the watch. Returns when all existing objects are listed.
     pub async fn open(client: &Client) -> Result<Self> {
         let (sender, mut view) = watch::channel(View::default());
         let mut task = JoinSet::new();
-        task.spawn(look(client.clone(), sender));
+        task.spawn(watch_memberships(client.clone(), sender));
         view.wait_for(|view| view.is_listed).await?;
         Ok(Self { view, _task: task })
     }
 
-    /// When the last of `count` memberships became ready.
+    /// Waits for `count` ready Memberships; returns the time at which the last one became ready.
     pub async fn all_ready(&self, count: u32, patience: Duration) -> Result<Instant> {
         let mut view = self.view.clone();
         let all = timeout(patience, view.wait_for(|view| view.ready.len() >= count as usize)).await;
@@ -81,7 +81,7 @@ impl MembershipWatcher {
         view.ready.values().map(|ready| ready.at).max().context("somebody is ready")
     }
 
-    /// When this generation of a membership became ready.
+    /// Waits until this generation of a Membership is ready; returns the time.
     pub async fn ready(&self, name: &str, generation: i64) -> Result<Instant> {
         let mut view = self.view.clone();
         let is_ready = |view: &View| view.ready.get(name).is_some_and(|ready| ready.generation >= generation);
@@ -89,19 +89,19 @@ impl MembershipWatcher {
         view.ready.get(name).map(|ready| ready.at).context("it is ready")
     }
 
-    /// Changes seen so far.
+    /// Returns the number of watch events so far.
     pub fn events(&self) -> u64 {
         self.view.borrow().events
     }
 
-    /// Waits until so many changes have been seen.
-    pub async fn seen(&self, events: u64) -> Result<()> {
+    /// Waits for this number of watch events.
+    pub async fn wait_for_events(&self, events: u64) -> Result<()> {
         timeout(Duration::from_secs(300), self.view.clone().wait_for(|view| view.events >= events)).await??;
         Ok(())
     }
 }
 
-async fn look(client: Client, view: watch::Sender<View>) {
+async fn watch_memberships(client: Client, view: watch::Sender<View>) {
     let resource = ApiResource::erase::<Membership>(&());
     let stream = watcher(Api::<Seen>::all_with(client, &resource), Config::default()).default_backoff();
     let mut stream = std::pin::pin!(stream);
@@ -114,7 +114,7 @@ async fn look(client: Client, view: watch::Sender<View>) {
                 view.events += 1;
                 let name = object.metadata.name.clone().unwrap_or_default();
                 match ready(&object) {
-                    // Its time stays the same: a later change of something else does not make it ready again.
+                    // The first time counts: a later change of other fields does not make it ready again.
                     Some(generation) if view.ready.get(&name).is_some_and(|ready| ready.generation == generation) => {}
                     Some(generation) => {
                         view.ready.insert(name, Ready { generation, at: Instant::now() });

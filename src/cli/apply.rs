@@ -202,7 +202,7 @@ async fn open(loaded: &LoadedObjects, target: &Target, place: &StoreLocation) ->
         fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
     }
     let store = target.open(loaded, place).await?;
-    // Once more, now that nobody else can have made it in between.
+    // Checked again: the store is open now, so no other process can have created it in between.
     let theirs: BTreeSet<_> = store.accounts().await?.into_iter().filter(crate::plan::Mark::is_clusters).collect();
     ensure!(theirs.is_empty(), "{place} is managed by a cluster's controller");
     Ok(store)
@@ -212,7 +212,7 @@ async fn open(loaded: &LoadedObjects, target: &Target, place: &StoreLocation) ->
 fn progress(line: &str) {
     if io::stderr().is_terminal() {
         eprint!("\r\u{1b}[2K{line}");
-        // Who cannot see it misses nothing.
+        // Progress is only a convenience; an error does not matter.
         let _ = io::stderr().flush();
     }
 }

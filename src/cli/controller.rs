@@ -121,7 +121,7 @@ async fn lead(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
     let (metrics, health, controller_ended) = (Metrics::new(), Health::new(), CancellationToken::new());
     let http = async {
         let served = serve_http(args.http, metrics.clone(), health.clone(), controller_ended.clone()).await;
-        // Nobody must take this process for a healthy one: without its health it ends, too.
+        // Without the health endpoint the process would look healthy, so the controller stops, too.
         stop.cancel();
         served.map_err(anyhow::Error::from)
     };
@@ -136,7 +136,7 @@ async fn lead(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
 /// Returns an identity that differs from every other process, also an earlier one in the same pod.
 fn identity() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "roster".to_owned());
-    // Its keys come from the operating system's random numbers.
+    // `RandomState` takes its keys from the operating system's random numbers.
     let random = RandomState::new().build_hasher().finish();
     format!("{host}_{random:016x}")
 }

@@ -33,7 +33,7 @@ fn in_words(cause: &(dyn std::error::Error + 'static)) -> String {
         _ => cause.downcast_ref::<Box<kube::core::Status>>().map(AsRef::as_ref).or_else(|| cause.downcast_ref()),
     };
     match status {
-        // Of a path that the server does not know at all, it says no more than this.
+        // The API server's only message for an unknown path.
         Some(status) if status.code == 404 && status.message.contains("page not found") => {
             "the cluster does not have this kind; install the definitions with `roster crds | kubectl apply \
              --server-side -f -`"
@@ -49,19 +49,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_an_answer_only_what_it_says() {
-        let said = |code, message: &str| {
+    fn an_api_error_shows_only_its_message() {
+        let exit_message = |code, message: &str| {
             let status = kube::core::Status { code, message: message.to_owned(), ..kube::core::Status::default() };
             let error = anyhow::Error::from(kube::Error::Api(Box::new(status))).context("cannot list accounts");
             one_line(&error)
         };
-        assert_eq!(said(403, "accounts is forbidden"), "cannot list accounts: accounts is forbidden");
-        let unknown = said(404, "404 page not found");
+        assert_eq!(exit_message(403, "accounts is forbidden"), "cannot list accounts: accounts is forbidden");
+        let unknown = exit_message(404, "404 page not found");
         assert!(unknown.starts_with("cannot list accounts: the cluster does not have this kind"), "{unknown}");
     }
 
     #[test]
-    fn a_cause_is_said_once() {
+    fn a_cause_is_printed_once() {
         let error = anyhow::anyhow!("no such file").context("cannot read x: no such file");
         assert_eq!(one_line(&error), "cannot read x: no such file");
         let status = kube::core::Status::failure("no, never", "Forbidden");

@@ -69,7 +69,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     match plan(args).await {
         Ok(changes) if detailed && changes => Ok(super::FAILED),
         Ok(_) => Ok(super::OK),
-        // As terraform's: 2 says that there are changes.
+        // Like terraform: exit code 2 means that there are changes.
         Err(error) if detailed => {
             output::complain(format!("error: {}", super::one_line(&error)));
             Ok(super::NO)
@@ -89,7 +89,7 @@ async fn plan(args: Args) -> anyhow::Result<bool> {
     } else {
         let side =
             |files: &[PathBuf], may_be_empty| Input { files: files.to_vec(), may_be_empty, ..args.input.clone() };
-        // Before the first revision there was nothing.
+        // Before the first revision there were no objects.
         let mut from = side(&args.from, true).read_valid().await?;
         let mut to = side(&args.to, false).read_valid().await?;
         let (changes, revisions) = between(&mut from, &mut to, choices, now);

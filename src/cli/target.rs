@@ -59,7 +59,7 @@ pub struct OrphanedAccount {
 impl OrphanedAccount {
     /// Returns all members.
     pub fn members(&self) -> impl Iterator<Item = (&Email, &MemberContent)> {
-        self.observed.members.iter().filter_map(|(email, seen)| Some((email, seen.content.as_ref()?)))
+        self.observed.members.iter().filter_map(|(email, existing)| Some((email, existing.content.as_ref()?)))
     }
 
     /// Returns a member's content, also if the store has the address in another spelling.
@@ -108,7 +108,7 @@ impl Target {
         }
         let facts = loaded.objects.accounts.get(account).and_then(|entry| entry.account.as_ref());
         let name = &facts.with_context(|| format!("there is no account {account}"))?.spec.store_ref.name;
-        // One that only stands in for a store that no file describes has no generation.
+        // An assumed store, which no file describes, has generation 0.
         let store = loaded.objects.stores.get(name.as_str()).filter(|store| store.generation > 0);
         let store = store.with_context(|| {
             format!("account {account}: there is no IdentityStore {name:?}; add it, or pass --store FILE")

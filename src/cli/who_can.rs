@@ -148,7 +148,7 @@ async fn gather(args: &Args, loaded: &LoadedObjects, now: Timestamp) -> anyhow::
                     add(&subject, person, &question, now, &mut found);
                 }
             }
-            // What its sections are only its store knows, so nothing can be said of anybody in it.
+            // Only its store knows its sections, so access in it is unknown.
             Err(error) if subject.layout.is_empty() && one.is_none() => {
                 let (account, note) = (subject.key.to_string(), error.to_string());
                 let (user, level, through) = (String::new(), String::new(), String::new());
@@ -221,7 +221,7 @@ fn add(subject: &Subject<'_>, person: &Person, question: &Question, now: Timesta
                 return;
             }
             match held {
-                // Whom the objects do not give the level, nobody asks about.
+                // The objects do not give this person the level, so there is no difference to report.
                 Held::Exactly(_) if !subject.wanted_ranks(person, now).is_some_and(|ranks| question.is_met(&ranks)) => {
                 }
                 Held::Exactly(ranks) => {

@@ -15,7 +15,7 @@ pub use crate::control::NO_ANSWER as NONE;
 
 /// Returns the API server's message. `Display` would add a dump of the whole response.
 #[must_use]
-pub fn said(error: &Error) -> String {
+pub fn message(error: &Error) -> String {
     match error {
         Error::Api(status) => status.message.clone(),
         other => other.to_string(),
@@ -41,10 +41,10 @@ pub fn advised(error: &Error) -> String {
 /// Joins an error and its causes, each text once: some outer errors say little, and some repeat the inner ones.
 #[must_use]
 pub fn causes(chain: impl Iterator<Item = String>) -> String {
-    chain.fold(String::new(), |said, cause| match cause {
-        _ if said.is_empty() => cause,
-        cause if said.contains(&cause) => said,
-        cause => format!("{said}: {cause}"),
+    chain.fold(String::new(), |text, cause| match cause {
+        _ if text.is_empty() => cause,
+        cause if text.contains(&cause) => text,
+        cause => format!("{text}: {cause}"),
     })
 }
 
@@ -61,7 +61,7 @@ pub fn refusal(error: &Error) -> Option<String> {
 /// Converts an error for the controller's loop.
 #[must_use]
 pub fn fault(error: &Error) -> ApiFault {
-    ApiFault { code: code(error), said: said(error), lacks_right: refusal(error) }
+    ApiFault { code: code(error), message: message(error), lacks_right: refusal(error) }
 }
 
 /// Returns whether a right is missing. All authorizers give the same message: `… is forbidden: User "…" cannot list
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_right_is_told_from_a_webhooks_refusal() {
+    fn a_missing_right_differs_from_a_refusal_by_a_webhook() {
         let right = answer(403, "accounts.roster.dev is forbidden: User \"r\" cannot list resource \"accounts\"");
         assert!(refusal(&right).unwrap().ends_with(RIGHTS));
         for message in [
@@ -108,18 +108,18 @@ mod tests {
     }
 
     #[test]
-    fn the_cause_of_an_error_is_said_once() {
+    fn the_cause_of_an_error_is_printed_once() {
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         assert_eq!(causes([refused.to_string()].into_iter()), "connection refused");
         let error = Error::Service(Box::new(refused));
-        let said = advised(&error);
-        assert!(said.starts_with(NONE) && said.matches("connection refused").count() == 1, "{said}");
+        let text = advised(&error);
+        assert!(text.starts_with(NONE) && text.matches("connection refused").count() == 1, "{text}");
     }
 
     #[test]
-    fn credentials_that_are_not_accepted_are_said_without_a_dump() {
-        let said = advised(&answer(401, "Unauthorized"));
-        assert!(said.contains("(Unauthorized); renew its token or kubeconfig"), "{said}");
-        assert!(!said.contains("Status {"), "{said}");
+    fn rejected_credentials_are_reported_briefly() {
+        let text = advised(&answer(401, "Unauthorized"));
+        assert!(text.contains("(Unauthorized); renew its token or kubeconfig"), "{text}");
+        assert!(!text.contains("Status {"), "{text}");
     }
 }

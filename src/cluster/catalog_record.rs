@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     api::{CATALOG_ANNOTATION, MANAGER, PermissionCatalogSpec},
-    cluster::{api_error::is_gone, leases::Term},
+    cluster::{api_error::is_gone, leases::LeaseCheck},
     control::RecordWrite,
     model::{AccountKey, KindName, Name},
     state::{CatalogFacts, CatalogRecord, LastRevision, Meta, Object, Record, StatusDigest, WatchEvent},
@@ -66,7 +66,7 @@ fn read(catalog: &Name, data: &BTreeMap<String, String>) -> Option<LastRevision>
     Some(LastRevision { uid: Name::new(data.get("uid")?), facts: Arc::new(facts), up_to, held_before })
 }
 
-/// Writes a record, with the known version as precondition and only while `term` lasts. Returns the written record, or
+/// Writes a record, with the known version as precondition and only while `lease` is held. Returns the written record, or
 /// `None` if nothing was written or it was deleted.
 ///
 /// # Errors
@@ -76,15 +76,15 @@ pub async fn write(
     namespace: &Name,
     catalog: &Name,
     write: RecordWrite,
-    term: &Term,
+    lease: &LeaseCheck,
 ) -> Result<Option<WatchEvent>, kube::Error> {
-    if !term.holds() {
+    if !lease.is_held() {
         return Ok(None);
     }
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let name = name(catalog);
     let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
-    let seen = match write {
+    let event = match write {
         RecordWrite::Put { last, resource_version: version } => {
             let config_map = config_map(name.clone(), catalog, &last, version.as_deref())?;
             let written = match version {
@@ -103,7 +103,7 @@ pub async fn write(
             };
         }
     };
-    Ok(Some(seen))
+    Ok(Some(event))
 }
 
 fn config_map(
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_as_it_was_written() {
+    fn a_record_parses_to_what_was_written() {
         for up_to in [None, Some("acme/shop")] {
             let last = last(up_to);
             let portal = Name::new("portal");
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_whole_says_nothing() {
+    fn an_incomplete_record_counts_as_missing() {
         let portal = Name::new("portal");
         let whole = config_map(name("portal"), &portal, &last(Some("acme/shop")), None).unwrap();
         for (key, value) in [
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_big_has_no_record() {
+    fn a_catalog_that_is_too_large_has_no_record() {
         let mut spec = last(None).facts.spec.clone();
         let present = |spec| PresentRevision {
             uid: Name::new("0-1"),

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_earlier_release_will_not_do() {
+    fn definitions_of_an_earlier_release_are_outdated() {
         for release in [None, Some("0.0.9"), Some("none"), Some("0.1.0")] {
             let why = is_outdated("accounts.roster.dev", release).unwrap();
             assert!(why.contains("accounts.roster.dev is from an earlier release ("), "{why}");

@@ -44,7 +44,7 @@ pub struct Events(mpsc::Sender<Notice>);
 
 impl Events {
     /// Sends a notice; drops it if too many are waiting.
-    pub fn tell(&self, notice: Notice) {
+    pub fn emit(&self, notice: Notice) {
         if self.0.try_send(notice).is_err() {
             tracing::debug!("event dropped: the queue is full");
         }

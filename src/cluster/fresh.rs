@@ -26,7 +26,7 @@ const PAGE: u32 = 500;
 ///
 /// # Errors
 /// When the API server does not respond; then nobody is removed.
-pub async fn stays(client: &Client, account: &AccountKey, uid: &str) -> Result<FreshRead, kube::Error> {
+pub async fn read_fresh(client: &Client, account: &AccountKey, uid: &str) -> Result<FreshRead, kube::Error> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let accounts: Api<api::Account> = Api::namespaced(client.clone(), &account.namespace);
@@ -47,11 +47,12 @@ pub async fn stays(client: &Client, account: &AccountKey, uid: &str) -> Result<F
         definitions.get(place)?.as_ref()
     };
     let made = |kind: KindName| Some(definition(kind)?.metadata.creation_timestamp.as_ref()?.0);
-    let remade = account.as_ref().and_then(|account| {
-        let said = account.metadata.annotations.as_ref().and_then(|all| all.get(api::APPROVE_DEFINITION_ANNOTATION));
-        RecreatedDefinitions::find(made, account.metadata.creation_timestamp.as_ref()?.0, said.map(String::as_str))
+    let recreated = account.as_ref().and_then(|account| {
+        let approved =
+            account.metadata.annotations.as_ref().and_then(|all| all.get(api::APPROVE_DEFINITION_ANNOTATION));
+        RecreatedDefinitions::find(made, account.metadata.creation_timestamp.as_ref()?.0, approved.map(String::as_str))
     });
-    Ok(FreshRead::of(account.is_some(), is_deleting, others_stay, remade))
+    Ok(FreshRead::of(account.is_some(), is_deleting, others_stay, recreated))
 }
 
 /// Reads whether there is no IdentityStore with this name.

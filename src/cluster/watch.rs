@@ -37,8 +37,8 @@ const AHEAD: usize = 4_096;
 /// for each kind. The watches end with the tasks.
 #[must_use]
 pub fn open(client: &Client, own: &str) -> (mpsc::Receiver<WatchEvent>, JoinSet<()>) {
-    let (into, seen) = mpsc::channel(AHEAD);
-    (seen, start(client, own, &into))
+    let (into, events) = mpsc::channel(AHEAD);
+    (events, start(client, own, &into))
 }
 
 fn start(client: &Client, own: &str, into: &mpsc::Sender<WatchEvent>) -> JoinSet<()> {
@@ -72,7 +72,7 @@ fn catalog_record(config_map: ConfigMap) -> WatchEvent {
 
 fn kind<K: FromWire>(client: &Client, kind: KindName, into: &mpsc::Sender<WatchEvent>, tasks: &mut JoinSet<()>) {
     let api = Api::<Wire<K>>::all(client.clone());
-    tasks.spawn(forward(api, config(), kind, K::seen, into.clone()));
+    tasks.spawn(forward(api, config(), kind, K::watch_event, into.clone()));
 }
 
 /// Forwards the events of a watch. A kind that the server does not know is listed again when it is known: objects seen
@@ -81,13 +81,13 @@ async fn forward<K>(
     api: Api<K>,
     config: Config,
     kind: KindName,
-    seen: fn(K) -> WatchEvent,
+    convert: fn(K) -> WatchEvent,
     into: mpsc::Sender<WatchEvent>,
 ) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     loop {
-        match forward_until_absent(&api, &config, kind, seen, &into).await {
+        match forward_until_absent(&api, &config, kind, convert, &into).await {
             Ended::Closed => return,
             Ended::Absent if into.send(WatchEvent::Absent(kind)).await.is_err() => return,
             Ended::Absent => tokio::time::sleep(ABSENT).await,
@@ -106,7 +106,7 @@ async fn forward_until_absent<K>(
     api: &Api<K>,
     config: &Config,
     kind: KindName,
-    seen: fn(K) -> WatchEvent,
+    convert: fn(K) -> WatchEvent,
     into: &mpsc::Sender<WatchEvent>,
 ) -> Ended
 where
@@ -118,7 +118,7 @@ where
         let event = match stream.try_next().await {
             Ok(Some(Event::Init)) => WatchEvent::Listing(kind),
             Ok(Some(Event::InitDone)) => WatchEvent::Listed(kind),
-            Ok(Some(Event::InitApply(found) | Event::Apply(found))) => seen(found),
+            Ok(Some(Event::InitApply(found) | Event::Apply(found))) => convert(found),
             Ok(Some(Event::Delete(found))) => WatchEvent::Gone(ObjectRef {
                 kind,
                 namespace: found.meta().namespace.as_deref().unwrap_or_default().into(),

@@ -175,7 +175,7 @@ pub trait FromWire: Kind {
     fn digest(status: &Self::Status) -> StatusDigest;
 
     /// Returns the watch event of an object.
-    fn seen(wire: Wire<Self>) -> WatchEvent {
+    fn watch_event(wire: Wire<Self>) -> WatchEvent {
         let status = wire.status.as_ref().map(Self::digest).unwrap_or_default();
         let metadata = wire.metadata;
         match wire.spec {
@@ -228,27 +228,27 @@ mod tests {
 
     use super::*;
 
-    fn seen(spec: Option<Value>) -> WatchEvent {
+    fn event_of(spec: Option<Value>) -> WatchEvent {
         let mut object =
             json!({"metadata": {"name": "dana", "namespace": "acme", "generation": 3}, "status": {"conditions": 7}});
         if let Some(spec) = spec {
             object["spec"] = spec;
         }
-        api::Membership::seen(serde_json::from_value(object).unwrap())
+        api::Membership::watch_event(serde_json::from_value(object).unwrap())
     }
 
     #[test]
-    fn a_spec_of_another_form_is_told_with_its_field_and_a_status_of_another_form_is_none() {
+    fn a_malformed_spec_is_reported_with_its_field_and_a_malformed_status_is_ignored() {
         let spec = json!({"accountRef": {"name": "shop"}, "user": {"email": "dana@shop.example"}, "suspended": "yes"});
-        let WatchEvent::Unreadable(unreadable) = seen(Some(spec)) else { panic!() };
+        let WatchEvent::Unreadable(unreadable) = event_of(Some(spec)) else { panic!() };
         assert_eq!(
             unreadable.to_string(),
             r#"Membership dana cannot be read: spec.suspended: invalid type: string "yes", expected a boolean"#
         );
         assert_eq!((unreadable.account.as_deref(), unreadable.meta.generation), (Some("shop"), 3));
-        let WatchEvent::Unreadable(unreadable) = seen(None) else { panic!() };
+        let WatchEvent::Unreadable(unreadable) = event_of(None) else { panic!() };
         assert_eq!(unreadable.to_string(), "Membership dana cannot be read: spec: it is missing");
         let spec = json!({"accountRef": {"name": "shop"}, "user": {"email": "dana@shop.example"}});
-        assert!(matches!(seen(Some(spec)), WatchEvent::Object(Object::Member(_))));
+        assert!(matches!(event_of(Some(spec)), WatchEvent::Object(Object::Member(_))));
     }
 }

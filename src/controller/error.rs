@@ -1,6 +1,6 @@
-//! Causes for the end of a term. Returned by `shell` to the controller, which then waits to lead again.
+//! Errors that end the leadership of this process. Returned by `shell` to the controller, which then waits to lead again.
 
-/// Cause for the end of a term.
+/// Error that ends the leadership of this process.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The lease is lost. Another replica may lead now, so nothing more is written.

@@ -22,7 +22,7 @@ pub(super) fn access_changed(account: &AccountKey, change: &AccessChange, with_a
 }
 
 /// Logs an event. The sum of applied changes is left out, since each change has its own line.
-pub(super) fn told(notice: &Notice, with_addresses: bool) {
+pub(super) fn notice(notice: &Notice, with_addresses: bool) {
     let note = shown(&notice.note, with_addresses);
     let (kind, namespace, name) = (notice.about.kind.as_str(), &*notice.about.namespace, &*notice.about.name);
     let reason = notice.reason.to_string();

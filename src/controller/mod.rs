@@ -36,10 +36,10 @@ pub use self::error::Error;
 use crate::{
     cluster::{
         AGAIN, ANSWER, ClusterSecrets, api_error, definitions, events,
-        leases::{Event, Leadership, Share},
+        leases::{Event, Leadership, LeaseTask},
     },
     control::{
-        Setup, ShareEvent,
+        Setup, ShardEvent,
         leases::{LeaseTiming, ShardConfig},
     },
     model::{Name, Seed},
@@ -94,10 +94,10 @@ pub async fn run(client: Client, config: Config, metrics: Metrics, health: Healt
             shards: config.shards,
             timing: LeaseTiming::default(),
         };
-        let mut share = Share::join(client.clone(), part);
+        let mut lease_task = LeaseTask::join(client.clone(), part);
         let all = if config.shards == 1 {
-            let Some(leadership) = lead_all(&mut share, &health, &stop).await else {
-                share.leave().await;
+            let Some(leadership) = lead_all(&mut lease_task, &health, &stop).await else {
+                lease_task.leave().await;
                 return;
             };
             health.set_ready(Ok(()));
@@ -108,14 +108,14 @@ pub async fn run(client: Client, config: Config, metrics: Metrics, health: Healt
             tracing::info!(%cluster, shards = config.shards, "taking part");
             None
         };
-        let ended = lead(&client, &config, &cluster, &metrics, &health, &mut share, all, &stop).await;
+        let ended = lead(&client, &config, &cluster, &metrics, &health, &mut lease_task, all, &stop).await;
         metrics.shards(0, config.shards);
         health.rest();
         match ended {
             Ok(held) => {
                 // Concurrently: each release waits for the API server.
                 futures::future::join_all(held.into_iter().map(Leadership::release)).await;
-                share.leave().await;
+                lease_task.leave().await;
                 if stop.is_cancelled() {
                     return;
                 }
@@ -130,40 +130,40 @@ pub async fn run(client: Client, config: Config, metrics: Metrics, health: Healt
 }
 
 /// Waits until this process holds the only shard. Returns `None` on `stop`.
-async fn lead_all(share: &mut Share, health: &Health, stop: &CancellationToken) -> Option<Leadership> {
+async fn lead_all(lease_task: &mut LeaseTask, health: &Health, stop: &CancellationToken) -> Option<Leadership> {
     loop {
         let event = tokio::select! {
-            event = share.events.recv() => event?,
+            event = lease_task.events.recv() => event?,
             () = stop.cancelled() => return None,
         };
         match event {
             Event::Taken(leadership) => return Some(leadership),
             // Tried again, since the cause may be fixed: rights are given, or a namespace is created.
-            Event::Share(ShareEvent::Unable(why)) => {
+            Event::Shard(ShardEvent::CannotAcquire(why)) => {
                 tracing::warn!(why, "not leading; trying again");
                 health.set_ready(Err(why));
             }
             // A standby replica is ready.
-            Event::Share(ShareEvent::Waiting) => health.set_ready(Ok(())),
-            Event::Share(_) => {}
+            Event::Shard(ShardEvent::CanAcquire) => health.set_ready(Ok(())),
+            Event::Shard(_) => {}
         }
     }
 }
 
-/// Keeps the stores in the desired state for one term. Returns the shards that are still held at its end.
-#[allow(clippy::too_many_arguments, reason = "everything a term needs, once")]
+/// Keeps the stores in the desired state until `stop` or the loss of a lease. Returns the shards that are still held.
+#[allow(clippy::too_many_arguments, reason = "everything that the shell needs, once")]
 async fn lead(
     client: &Client,
     config: &Config,
     cluster: &Name,
     metrics: &Metrics,
     health: &Health,
-    share: &mut Share,
+    lease_task: &mut LeaseTask,
     all: Option<Leadership>,
     stop: &CancellationToken,
 ) -> Result<Vec<Leadership>, Error> {
     let (events, events_task) = events::start(client.clone(), config.identity.clone(), metrics.clone());
-    let means = shell::ShellContext {
+    let context = shell::ShellContext {
         client: client.clone(),
         namespace: Name::new(&config.store_namespace),
         metrics: metrics.clone(),
@@ -181,12 +181,12 @@ async fn lead(
     let secrets = ClusterSecrets::new(client.clone(), &config.store_namespace);
     let (announced, from_stores) = mpsc::unbounded_channel();
     let stores = stores::Stores::new(&config.sqlite_dir, Arc::new(secrets), metrics.clone(), announced);
-    let mut shell = shell::Shell::new(means, setup, stores);
+    let mut shell = shell::Shell::new(context, setup, stores);
     if let Some(leadership) = all {
         shell.begin_with(leadership);
         metrics.shards(1, config.shards);
     }
-    // If definitions of an earlier release are installed, the term ends as on `stop`, and shards are given back.
+    // If definitions of an earlier release are installed, the shell ends as on `stop`, and shards are given back.
     let ending = stop.child_token();
     let watched = async {
         let why = definitions::until_outdated(client).await;
@@ -195,7 +195,7 @@ async fn lead(
         std::future::pending::<Infallible>().await
     };
     let held = tokio::select! {
-        held = shell.run(from_stores, share, ending.clone()) => held?,
+        held = shell.run(from_stores, lease_task, ending.clone()) => held?,
         never = watched => match never {},
     };
     // The last events are written within a time limit.

@@ -9,7 +9,7 @@ use kube::Client;
 use super::stores::StoreHandle;
 use crate::{
     cluster::{
-        api_error::{fault, said},
+        api_error::{fault, message},
         finalizer, fresh,
     },
     control::StoreRefresh,
@@ -67,7 +67,7 @@ pub async fn keep_finalizer<F>(
     if let Err(error) = &set
         && !fault(error).is_conflict()
     {
-        tracing::warn!(kind = kind.as_str(), name = %record.name, error = said(error), "finalizer not written, trying again");
+        tracing::warn!(kind = kind.as_str(), name = %record.name, error = message(error), "finalizer not written, trying again");
     }
     set
 }

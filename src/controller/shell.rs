@@ -26,12 +26,12 @@ use crate::{
         api_error::fault,
         catalog_record,
         events::Events,
-        leases::{self, Leadership, Share, Term},
+        leases::{self, Leadership, LeaseCheck, LeaseTask},
         status, store_id, watch,
     },
     control::{
-        ApiFault, CatalogMaintenance, Control, Effect, Event, Mono, Now, Pass, PassEnded, PassId, PassWork, Setup,
-        ShareEvent, StatusWrite, StoreRefresh, reconcile,
+        ApiFault, CatalogMaintenance, Control, Effect, Event, Mono, Now, Pass, PassId, PassResult, PassWork, Setup,
+        ShardEvent, StatusWrite, StoreRefresh, reconcile,
     },
     model::{KindName, Name, ObjectRef},
     telemetry::{Health, Metrics},
@@ -44,7 +44,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// Time for passes and patches to finish on a graceful stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Parts of the shell that do not change in a term.
+/// Parts of the shell that do not change while it runs.
 pub(super) struct ShellContext {
     pub client: Client,
     /// Namespace of the controller.
@@ -56,9 +56,9 @@ pub(super) struct ShellContext {
     pub log_addresses: bool,
 }
 
-/// Shell of one term.
+/// Shell of one leadership: it lives from start until `stop` or the loss of a lease.
 pub(super) struct Shell {
-    means: ShellContext,
+    context: ShellContext,
     shards: u16,
     control: Control,
     stores: Stores,
@@ -75,8 +75,8 @@ pub(super) struct Shell {
 
 /// Result of a task.
 enum Done {
-    /// A pass ended; with its duration.
-    Pass(PassId, PassEnded, Duration),
+    /// A pass finished; with its duration.
+    Pass(PassId, PassResult, Duration),
     /// Any other event for the loop.
     Event(Box<Event>),
     /// A shard was given back.
@@ -86,13 +86,13 @@ enum Done {
 /// Owner of a task, for one that panics or is aborted.
 enum Owner {
     Pass(PassId),
-    Look(PassId, ObjectRef),
+    Refresh(PassId, ObjectRef),
     Status(ObjectRef),
     Release,
 }
 
 impl Shell {
-    pub(super) fn new(means: ShellContext, setup: Setup, stores: Stores) -> Self {
+    pub(super) fn new(context: ShellContext, setup: Setup, stores: Stores) -> Self {
         Self {
             shards: setup.shards,
             control: Control::new(setup),
@@ -101,11 +101,11 @@ impl Shell {
             tasks: JoinSet::new(),
             owners: HashMap::new(),
             aborts: HashMap::new(),
-            traces: Traces::new(means.log_addresses),
+            traces: Traces::new(context.log_addresses),
             started: Instant::now(),
             gauges: Instant::now(),
             relist: false,
-            means,
+            context,
         }
     }
 
@@ -120,38 +120,38 @@ impl Shell {
     pub(super) async fn run(
         mut self,
         mut announced: mpsc::UnboundedReceiver<Announced>,
-        share: &mut Share,
+        lease_task: &mut LeaseTask,
         stop: CancellationToken,
     ) -> Result<Vec<Leadership>, Error> {
         let mut intake = Vec::with_capacity(INTAKE);
         let mut effects = Vec::new();
-        let (mut seen, mut _watches) = watch::open(&self.means.client, &self.means.namespace);
+        let (mut events, mut _watches) = watch::open(&self.context.client, &self.context.namespace);
         loop {
-            self.means.health.beat();
+            self.context.health.beat();
             let now = self.now();
             self.control.decide(now, &mut effects);
             effects.drain(..).for_each(|effect| self.carry_out(effect));
             if std::mem::take(&mut self.relist) {
-                (seen, _watches) = watch::open(&self.means.client, &self.means.namespace);
+                (events, _watches) = watch::open(&self.context.client, &self.context.namespace);
             }
             if self.control.can_serve(now) {
-                share.serve();
+                lease_task.serve();
             }
-            self.means.health.set_ready(self.control.readiness(now));
+            self.context.health.set_ready(self.control.readiness(now));
             self.show();
             let sleep = self.sleep();
             tokio::select! {
                 biased;
-                () = share.ended.cancelled() => return Err(Error::LeaseLost),
+                () = lease_task.ended.cancelled() => return Err(Error::LeaseLost),
                 () = stop.cancelled() => break,
-                Some(event) = share.events.recv() => self.shared(event),
+                Some(event) = lease_task.events.recv() => self.shard_changed(event),
                 Some(done) = self.tasks.join_next_with_id() => self.joined(done),
-                count = seen.recv_many(&mut intake, INTAKE) => {
+                count = events.recv_many(&mut intake, INTAKE) => {
                     if count == 0 {
                         return Err(Error::WatchesEnded);
                     }
                     let now = self.now();
-                    intake.drain(..).for_each(|seen| self.control.absorb(Event::Watched(seen), now));
+                    intake.drain(..).for_each(|event| self.control.absorb(Event::Watched(event), now));
                 }
                 Some(Announced { store, account }) = announced.recv() => {
                     self.absorb(Event::Announced { store, account });
@@ -163,8 +163,8 @@ impl Shell {
                 self.joined(done);
             }
         }
-        share.rest().await;
-        self.wind_down(&share.ended).await
+        lease_task.rest().await;
+        self.wind_down(&lease_task.ended).await
     }
 
     /// Lets running passes end, and writes their statuses; starts nothing new.
@@ -203,35 +203,35 @@ impl Shell {
         self.control.absorb(event, self.now());
     }
 
-    fn shared(&mut self, event: leases::Event) {
+    fn shard_changed(&mut self, event: leases::Event) {
         let event = match event {
             leases::Event::Taken(leadership) => {
                 let Leadership { shard, epoch, clean, .. } = leadership;
                 self.leases.insert(shard, leadership);
-                ShareEvent::Taken { shard, epoch, clean }
+                ShardEvent::Taken { shard, epoch, clean }
             }
-            leases::Event::Share(event) => event,
+            leases::Event::Shard(event) => event,
         };
         match &event {
-            ShareEvent::GiveBack(shard) => tracing::info!(shard, "releasing a shard to another replica"),
-            ShareEvent::Unable(why) => tracing::warn!(why, "cannot take shards; trying again"),
-            ShareEvent::Taken { .. } | ShareEvent::Told(_) | ShareEvent::Waiting => {}
+            ShardEvent::GiveBack(shard) => tracing::info!(shard, "releasing a shard to another replica"),
+            ShardEvent::CannotAcquire(why) => tracing::warn!(why, "cannot take shards; trying again"),
+            ShardEvent::Taken { .. } | ShardEvent::Notes(_) | ShardEvent::CanAcquire => {}
         }
-        self.absorb(Event::Share(event));
-        self.means.metrics.shards(self.control.held_shards(), self.shards);
+        self.absorb(Event::Shard(event));
+        self.context.metrics.shards(self.control.held_shards(), self.shards);
     }
 
     fn joined(&mut self, done: Result<(Id, Done), JoinError>) {
         let event = match done {
             Ok((id, done)) => {
                 let owner = self.owners.remove(&id);
-                if let Some(Owner::Pass(pass) | Owner::Look(pass, _)) = owner {
+                if let Some(Owner::Pass(pass) | Owner::Refresh(pass, _)) = owner {
                     self.aborts.remove(&pass);
                 }
                 match done {
-                    Done::Pass(pass, end, took) => {
-                        self.pass_ended(pass, &end, took);
-                        Event::Ended { pass, end }
+                    Done::Pass(pass, result, took) => {
+                        self.pass_finished(pass, &result, took);
+                        Event::PassFinished { pass, result }
                     }
                     Done::Event(event) => *event,
                     Done::Released(shard) => {
@@ -240,7 +240,7 @@ impl Shell {
                     }
                 }
             }
-            Err(error) => match self.broke_off(&error) {
+            Err(error) => match self.task_aborted(&error) {
                 Some(event) => event,
                 None => return,
             },
@@ -250,29 +250,29 @@ impl Shell {
     }
 
     /// Returns the event for a task that panicked or was aborted.
-    fn broke_off(&mut self, error: &JoinError) -> Option<Event> {
+    fn task_aborted(&mut self, error: &JoinError) -> Option<Event> {
         let owner = self.owners.remove(&error.id())?;
         Some(match owner {
             Owner::Pass(pass) => {
                 self.aborts.remove(&pass);
-                let end = PassEnded::BrokeOff;
+                let result = PassResult::Aborted;
                 if !error.is_cancelled() {
                     let account = self.traces.account(pass).map(ToString::to_string);
                     tracing::error!(%pass, account, %error, "a pass panicked");
                 }
-                self.pass_ended(pass, &end, Duration::ZERO);
-                Event::Ended { pass, end }
+                self.pass_finished(pass, &result, Duration::ZERO);
+                Event::PassFinished { pass, result }
             }
-            Owner::Look(id, object) => {
+            Owner::Refresh(id, object) => {
                 self.aborts.remove(&id);
                 if !error.is_cancelled() {
                     tracing::error!(?object, %error, "a pass panicked");
                 }
-                Event::LookBrokeOff { id }
+                Event::RefreshAborted { id }
             }
             Owner::Status(object) => {
-                let said = "writing a status panicked".to_owned();
-                Event::StatusWritten { object, result: Err(ApiFault { code: None, said, lacks_right: None }) }
+                let message = "writing a status panicked".to_owned();
+                Event::StatusWritten { object, result: Err(ApiFault { code: None, message, lacks_right: None }) }
             }
             Owner::Release => return None,
         })
@@ -280,7 +280,7 @@ impl Shell {
 
     /// Writes logs and metrics of an event.
     fn note(&mut self, event: &Event) {
-        let metrics = &self.means.metrics;
+        let metrics = &self.context.metrics;
         if let Event::StatusWritten { object, result } = event {
             metrics.api_write("status", word(result.is_ok()));
             if let Err(fault) = result
@@ -292,13 +292,13 @@ impl Shell {
         }
     }
 
-    /// Writes logs, metrics and traces of a pass that ended.
-    fn pass_ended(&mut self, pass: PassId, end: &PassEnded, took: Duration) {
-        if let PassEnded::FinalizersSet(result) = end {
-            self.means.metrics.api_write("finalizer", word(result.is_ok()));
+    /// Writes logs, metrics and traces of a pass that finished.
+    fn pass_finished(&mut self, pass: PassId, result: &PassResult, took: Duration) {
+        if let PassResult::FinalizersSet(written) = result {
+            self.context.metrics.api_write("finalizer", word(written.is_ok()));
         }
         let now = self.now().mono;
-        self.traces.ended(pass, end, took, now, &self.means.metrics);
+        self.traces.pass_finished(pass, result, took, now, &self.context.metrics);
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -310,8 +310,8 @@ impl Shell {
                 }
             }
             Effect::WriteStatus(write) => self.write_status(*write),
-            Effect::MaintainCatalog(tending) => self.tend_catalog(*tending),
-            Effect::RefreshStore(look) => self.look_at_store(*look),
+            Effect::MaintainCatalog(work) => self.maintain_catalog(*work),
+            Effect::RefreshStore(work) => self.refresh_store(*work),
             Effect::Relist => self.relist = true,
             Effect::Release(shard) => {
                 if let Some(leadership) = self.leases.remove(&shard) {
@@ -327,26 +327,26 @@ impl Shell {
                             expires";
                 tracing::warn!(shard, "{what}");
             }
-            Effect::StoresKnow(shard) => {
+            Effect::MarkClean(shard) => {
                 if let Some(leadership) = self.leases.get(&shard) {
-                    leadership.every_store_knows();
+                    leadership.mark_clean();
                 }
             }
-            Effect::Say { shard, note } => {
+            Effect::PublishNote { shard, note } => {
                 if let Some(leadership) = self.leases.get(&shard) {
-                    leadership.say(&note);
+                    leadership.publish_note(&note);
                 }
             }
-            Effect::Tell(notice) => {
-                log::told(&notice, self.means.log_addresses);
-                self.means.events.tell(notice);
+            Effect::EmitEvent(notice) => {
+                log::notice(&notice, self.context.log_addresses);
+                self.context.events.emit(notice);
             }
         }
     }
 
     fn spawn(&mut self, owner: Owner, task: impl Future<Output = Done> + Send + 'static) {
         let id = match &owner {
-            Owner::Pass(id) | Owner::Look(id, _) => Some(*id),
+            Owner::Pass(id) | Owner::Refresh(id, _) => Some(*id),
             Owner::Status(_) | Owner::Release => None,
         };
         let handle = self.tasks.spawn(task);
@@ -356,35 +356,35 @@ impl Shell {
         }
     }
 
-    fn term(&self, shard: u16) -> Option<Term> {
-        self.leases.get(&shard).map(Leadership::term)
+    fn lease_check(&self, shard: u16) -> Option<LeaseCheck> {
+        self.leases.get(&shard).map(Leadership::check)
     }
 
     fn start(&mut self, pass: Pass) {
         let facts = pass.store_facts.as_ref();
         let world = PassWorld {
-            client: self.means.client.clone(),
+            client: self.context.client.clone(),
             store: facts.map(|facts| self.stores.handle(&pass.store, &facts.spec)),
-            log_addresses: self.means.log_addresses,
+            log_addresses: self.context.log_addresses,
             account: pass.key.clone(),
-            term: self.term(pass.permit.shard),
+            lease: self.lease_check(pass.permit.shard),
         };
         let now = self.now().mono;
         let span = self.traces.begin(&pass, now);
-        let (id, with_addresses) = (pass.id, self.means.log_addresses);
+        let (id, with_addresses) = (pass.id, self.context.log_addresses);
         let work = async move {
             let started = Instant::now();
-            let end = reconcile::run(&pass, &world).await;
-            if let (PassWork::Delete(work), PassEnded::Deleted(deleted)) = (&pass.work, &end) {
+            let result = reconcile::run(&pass, &world).await;
+            if let (PassWork::Delete(work), PassResult::Deleted(deleted)) = (&pass.work, &result) {
                 end_of_deletion(&pass, &work.account.facts.spec, deleted, with_addresses);
             }
-            Done::Pass(id, end, started.elapsed())
+            Done::Pass(id, result, started.elapsed())
         };
         self.spawn(Owner::Pass(id), work.instrument(span));
     }
 
     fn write_status(&mut self, write: StatusWrite) {
-        let client = self.means.client.clone();
+        let client = self.context.client.clone();
         let object = write.object.clone();
         let span = write.pass.and_then(|pass| self.traces.span(pass)).map_or_else(
             Span::none,
@@ -398,61 +398,61 @@ impl Shell {
         self.spawn(owner, work.instrument(span));
     }
 
-    fn tend_catalog(&mut self, tending: CatalogMaintenance) {
+    fn maintain_catalog(&mut self, work: CatalogMaintenance) {
         let (client, namespace, metrics) =
-            (self.means.client.clone(), self.means.namespace.clone(), self.means.metrics.clone());
-        let term = self.term(tending.shard);
+            (self.context.client.clone(), self.context.namespace.clone(), self.context.metrics.clone());
+        let lease = self.lease_check(work.shard);
         let object =
-            ObjectRef { kind: KindName::PermissionCatalog, namespace: Name::default(), name: tending.name.clone() };
-        self.spawn(Owner::Look(tending.id, object), async move {
-            let CatalogMaintenance { id, name, shard: _, finalizer, record } = tending;
+            ObjectRef { kind: KindName::PermissionCatalog, namespace: Name::default(), name: work.name.clone() };
+        self.spawn(Owner::Refresh(work.id, object), async move {
+            let CatalogMaintenance { id, name, shard: _, finalizer, record } = work;
             let mut failure = None;
             if let Some((catalog, used)) = finalizer {
                 failure = refresh::keep_finalizer(&client, KindName::PermissionCatalog, &catalog, used).await.err();
             }
-            let mut seen = None;
-            if let Some((write, term)) = record.zip(term) {
-                let written = catalog_record::write(&client, &namespace, &name, write, &term).await;
+            let mut record_event = None;
+            if let Some((write, lease)) = record.zip(lease) {
+                let written = catalog_record::write(&client, &namespace, &name, write, &lease).await;
                 metrics.api_write("record", if written.is_ok() { "ok" } else { "failed" });
                 match written {
-                    Ok(written) => seen = written,
+                    Ok(event) => record_event = event,
                     Err(error) => {
                         // After a conflict, the event of the other write triggers another attempt, and sooner.
-                        let said = fault(&error);
-                        if said.is_conflict() {
-                            tracing::debug!(catalog = %name, error = said.said, "record not written, trying again");
+                        let message = fault(&error);
+                        if message.is_conflict() {
+                            tracing::debug!(catalog = %name, error = message.message, "record not written, trying again");
                         } else {
-                            tracing::warn!(catalog = %name, error = said.said, "record not written, trying again");
+                            tracing::warn!(catalog = %name, error = message.message, "record not written, trying again");
                         }
                         failure = Some(error);
                     }
                 }
             }
             let fault = failure.as_ref().map(fault);
-            Done::Event(Box::new(Event::CatalogMaintained { id, seen: seen.map(Box::new), fault }))
+            Done::Event(Box::new(Event::CatalogMaintained { id, record: record_event.map(Box::new), fault }))
         });
     }
 
-    fn look_at_store(&mut self, look: StoreRefresh) {
-        let handle = self.stores.handle(&look.record.name, &look.record.facts.spec);
-        let client = self.means.client.clone();
-        let object = look.record.reference(KindName::IdentityStore);
-        self.spawn(Owner::Look(look.id, object), async move {
-            let used = !look.users.is_empty();
-            let kept = if look.speaks {
-                refresh::keep_finalizer(&client, KindName::IdentityStore, &look.record, used).await.err()
+    fn refresh_store(&mut self, work: StoreRefresh) {
+        let handle = self.stores.handle(&work.record.name, &work.record.facts.spec);
+        let client = self.context.client.clone();
+        let object = work.record.reference(KindName::IdentityStore);
+        self.spawn(Owner::Refresh(work.id, object), async move {
+            let used = !work.users.is_empty();
+            let kept = if work.speaks {
+                refresh::keep_finalizer(&client, KindName::IdentityStore, &work.record, used).await.err()
             } else {
                 None
             };
-            let found = refresh::refresh_store(&look, &handle).await;
+            let found = refresh::refresh_store(&work, &handle).await;
             let id = found.as_ref().ok().and_then(|found| found.id.as_ref());
-            let written = match look.record.facts.known.to_remember(id).filter(|_| look.speaks) {
-                Some(id) => Some(store_id::remember(&client, &look.record, id).await),
+            let written = match work.record.facts.known.to_remember(id).filter(|_| work.speaks) {
+                Some(id) => Some(store_id::remember(&client, &work.record, id).await),
                 None => None,
             };
             let remembered = matches!(written, Some(Ok(())));
             let fault = kept.or(written.and_then(Result::err)).as_ref().map(fault);
-            Done::Event(Box::new(Event::StoreRefreshed { id: look.id, found, remembered, fault }))
+            Done::Event(Box::new(Event::StoreRefreshed { id: work.id, found, remembered, fault }))
         });
     }
 
@@ -464,8 +464,8 @@ impl Shell {
         self.gauges = Instant::now();
         let control = &self.control;
         self.traces.forget(|pass| !control.has_statuses_of(pass));
-        self.means.metrics.shards(self.control.held_shards(), self.shards);
-        gauges(&self.means.metrics, &self.control.figures(self.now()));
+        self.context.metrics.shards(self.control.held_shards(), self.shards);
+        gauges(&self.context.metrics, &self.control.figures(self.now()));
     }
 }
 

@@ -10,9 +10,9 @@ use tracing::Span;
 use super::log;
 use crate::{
     api::{AccountSpec, DeletionPolicy},
-    control::{Deleted, Figures, Mono, Pass, PassEnded, PassId, PassWork},
+    control::{Deleted, Figures, Mono, Pass, PassId, PassResult, PassWork},
     model::{AccountKey, KindName, Name, Scope},
-    report::{PassEnd, PassReport},
+    report::{PassCompletion, PassReport},
     resolve::Origin,
     telemetry::{
         Metrics,
@@ -94,44 +94,51 @@ impl Traces {
     }
 
     /// Records the end of a pass.
-    pub(super) fn ended(&mut self, pass: PassId, end: &PassEnded, took: Duration, now: Mono, metrics: &Metrics) {
+    pub(super) fn pass_finished(
+        &mut self,
+        pass: PassId,
+        result: &PassResult,
+        took: Duration,
+        now: Mono,
+        metrics: &Metrics,
+    ) {
         let Some(running) = self.running.remove(&pass) else { return };
-        match end {
-            PassEnded::Reconciled(report) => {
+        match result {
+            PassResult::Reconciled(report) => {
                 reconciled(pass, &running, report, took, metrics, self.with_addresses);
                 self.note_store(&running, report, now);
                 self.ended.insert(pass, running.span);
             }
             // Somebody else wrote the object at the same time.
-            PassEnded::FinalizersSet(Err((fault, _))) if fault.is_conflict() => {
+            PassResult::FinalizersSet(Err((fault, _))) if fault.is_conflict() => {
                 tracing::debug!(account = %running.key, error = %fault, "finalizer not written, trying again");
             }
-            PassEnded::FinalizersSet(Err((fault, _))) => {
+            PassResult::FinalizersSet(Err((fault, _))) => {
                 tracing::warn!(account = %running.key, error = %fault, "finalizer not written, trying again");
             }
-            PassEnded::Deleted(Deleted::Retry { error, by_store: true, .. }) => {
+            PassResult::Deleted(Deleted::Retry { error, by_store: true, .. }) => {
                 self.note_failure(&running, &error.to_string(), now);
             }
             // Retried every few seconds, but logged once.
-            PassEnded::OrphanedRevoked(Err(error)) if self.blocked.insert(running.key.clone()) => {
-                let said = error.to_string();
-                let error = &*log::shown(&said, self.with_addresses);
+            PassResult::OrphanedRevoked(Err(error)) if self.blocked.insert(running.key.clone()) => {
+                let text = error.to_string();
+                let error = &*log::shown(&text, self.with_addresses);
                 tracing::warn!(account = %running.key, error, "a block is not in force in an orphaned account");
             }
-            PassEnded::OrphanedRevoked(Ok(_)) => drop(self.blocked.remove(&running.key)),
-            PassEnded::FinalizersSet(Ok(()))
-            | PassEnded::Deleted(_)
-            | PassEnded::OrphanedRevoked(Err(_))
-            | PassEnded::BrokeOff => {}
+            PassResult::OrphanedRevoked(Ok(_)) => drop(self.blocked.remove(&running.key)),
+            PassResult::FinalizersSet(Ok(()))
+            | PassResult::Deleted(_)
+            | PassResult::OrphanedRevoked(Err(_))
+            | PassResult::Aborted => {}
         }
     }
 
     /// Logs once that a store fails, however many accounts wait for it, and once that it works again.
     fn note_store(&mut self, running: &Running, report: &PassReport, now: Mono) {
         let Running { store, began, .. } = running;
-        match &report.end {
-            PassEnd::Retry { by_store: true, why, .. } => self.note_failure(running, why, now),
-            PassEnd::Done | PassEnd::Retry { by_store: false, .. }
+        match &report.completion {
+            PassCompletion::Retry { by_store: true, why, .. } => self.note_failure(running, why, now),
+            PassCompletion::Done | PassCompletion::Retry { by_store: false, .. }
                 if !report.replaced && self.failing.get(store).is_some_and(|failed| began > failed) =>
             {
                 self.failing.remove(store);
@@ -173,12 +180,12 @@ fn reconciled(
     note(span, "changes", report.changes.values().sum::<u64>());
     note(span, "drift", report.drift.0);
     note(span, "statuses", report.reports.len());
-    let word = match &report.end {
-        PassEnd::Done => "ok",
-        PassEnd::NeedsAccount => "partial",
-        PassEnd::Waits => "waits",
-        PassEnd::Interrupted => "interrupted",
-        PassEnd::Retry { .. } => "failed",
+    let word = match &report.completion {
+        PassCompletion::Done => "ok",
+        PassCompletion::NeedsAccount => "partial",
+        PassCompletion::Waits => "waits",
+        PassCompletion::Interrupted => "interrupted",
+        PassCompletion::Retry { .. } => "failed",
     };
     metrics.pass(scope, word, took);
     note(span, "outcome", word);
@@ -186,19 +193,21 @@ fn reconciled(
         metrics.changes(object, cause.as_str(), *count);
     }
     metrics.drift(report.drift.0, report.drift.1);
-    match &report.end {
-        PassEnd::Done => tracing::debug!(%pass, account = %key, scope, ?took, "pass done"),
-        PassEnd::NeedsAccount => {}
-        PassEnd::Interrupted => tracing::debug!(%pass, account = %key, scope, ?took, "pass ended early for a \
+    match &report.completion {
+        PassCompletion::Done => tracing::debug!(%pass, account = %key, scope, ?took, "pass done"),
+        PassCompletion::NeedsAccount => {}
+        PassCompletion::Interrupted => tracing::debug!(%pass, account = %key, scope, ?took, "pass ended early for a \
                                                                                       revocation"),
-        PassEnd::Waits => tracing::warn!(%pass, account = %key, scope, "only revocations are applied until every kind \
-                                                                        is listed"),
-        PassEnd::Retry { why, by_store: true, .. } => {
+        PassCompletion::Waits => {
+            tracing::warn!(%pass, account = %key, scope, "only revocations are applied until every kind \
+                                                                        is listed");
+        }
+        PassCompletion::Retry { why, by_store: true, .. } => {
             let why = &*log::shown(why, with_addresses);
             failed(span, why);
             tracing::debug!(%pass, account = %key, scope, why, "pass failed, trying again");
         }
-        PassEnd::Retry { why, .. } => {
+        PassCompletion::Retry { why, .. } => {
             let why = &*log::shown(why, with_addresses);
             failed(span, why);
             tracing::warn!(%pass, account = %key, scope, why, "pass failed, trying again");

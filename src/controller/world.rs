@@ -6,7 +6,7 @@ use kube::Client;
 
 use super::{log, stores::StoreHandle};
 use crate::{
-    cluster::{api_error::fault, finalizer, fresh, leases::Term},
+    cluster::{api_error::fault, finalizer, fresh, leases::LeaseCheck},
     control::{ApiFault, FreshRead, Permit, World},
     model::{AccountKey, Name, ObjectRef, Scope},
     plan::Observed,
@@ -24,7 +24,7 @@ pub(super) struct PassWorld {
     /// Account of the pass.
     pub(super) account: AccountKey,
     /// Check that the shard is still held; `None` if it was lost before the pass started.
-    pub(super) term: Option<Term>,
+    pub(super) lease: Option<LeaseCheck>,
 }
 
 impl PassWorld {
@@ -43,7 +43,7 @@ impl World for PassWorld {
     }
 
     async fn apply(&self, batch: &Batch<'_>, permit: &Permit) -> Result<Vec<Outcome>, StoreError> {
-        if !self.term.as_ref().is_some_and(Term::holds) {
+        if !self.lease.as_ref().is_some_and(LeaseCheck::is_held) {
             return Err(StoreError::Unavailable("the lease is lost; another replica may write".to_owned()));
         }
         self.store()?.apply(batch, permit).await
@@ -53,8 +53,8 @@ impl World for PassWorld {
         self.store.as_ref().map_or(1, StoreHandle::slice)
     }
 
-    async fn stays(&self, account: &AccountKey, uid: &str) -> Result<FreshRead, ApiFault> {
-        fresh::stays(&self.client, account, uid).await.map_err(|error| fault(&error))
+    async fn read_fresh(&self, account: &AccountKey, uid: &str) -> Result<FreshRead, ApiFault> {
+        fresh::read_fresh(&self.client, account, uid).await.map_err(|error| fault(&error))
     }
 
     async fn lacks_store(&self, name: &Name) -> Result<bool, ApiFault> {

@@ -169,7 +169,7 @@ where
 /// Adds a cluster-scoped object, or one of another tenant. An object that cannot be read is left out with a warning;
 /// objects that refer to it get a finding that it does not exist.
 fn add_foreign<K: FromWire>(objects: &mut Objects, found: Wire<K>) {
-    match K::seen(found) {
+    match K::watch_event(found) {
         WatchEvent::Object(object) => objects.add(object),
         WatchEvent::Unreadable(unreadable) => eprintln!("warning: {unreadable}"),
         _ => {}
@@ -181,7 +181,7 @@ fn add_foreign<K: FromWire>(objects: &mut Objects, found: Wire<K>) {
 /// # Errors
 /// When it cannot be read: a result without it would be wrong.
 fn add<K: FromWire>(objects: &mut Objects, found: Wire<K>) -> anyhow::Result<()> {
-    match K::seen(found) {
+    match K::watch_event(found) {
         WatchEvent::Unreadable(unreadable) => bail!("{unreadable}"),
         WatchEvent::Object(object) => objects.add(object),
         _ => {}

@@ -95,7 +95,7 @@ pub struct Diagnostic {
     pub width: usize,
     /// Object; `None` if the document is not one.
     pub object: Option<ObjectId>,
-    /// Field, as `spec.user.email`; empty for the whole object.
+    /// Field, such as `spec.user.email`; empty for the whole object.
     pub field: String,
     /// Reason.
     pub reason: DiagnosticReason,
@@ -109,11 +109,11 @@ impl Diagnostic {
     pub fn new(
         severity: Severity,
         file: &Arc<Path>,
-        place: SourceSpan,
+        span: SourceSpan,
         reason: DiagnosticReason,
         message: impl Into<String>,
     ) -> Self {
-        let SourceSpan { position, text } = place;
+        let SourceSpan { position, text } = span;
         Self {
             severity,
             file: file.clone(),

@@ -220,7 +220,7 @@ fn object(file: &SourceFile, chunk: &Chunk<'_>, value: Value, inside: DocumentPa
             check(&document, &value, &mut read.diagnostics);
             let found = decode::object(&document.id, &value);
             if let Err(error) = &found
-                && !read.diagnostics.iter().any(|said| said.object.as_ref() == Some(&document.id))
+                && !read.diagnostics.iter().any(|other| other.object.as_ref() == Some(&document.id))
             {
                 let place = document.place(&DocumentPath::default().field("spec"), Part::Value, None);
                 let diagnostic =

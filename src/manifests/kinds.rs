@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ours_is_known_and_what_is_meant_is_guessed() {
+    fn known_kinds_are_recognized_and_similar_ones_suggested() {
         assert_eq!(of("roster.dev/v1alpha1", "Membership"), Sort::Ours);
         assert_eq!(of("v1", "Namespace"), Sort::Ours);
         assert_eq!(of("apps/v1", "Deployment"), Sort::Other("Deployment".to_owned()));
@@ -113,7 +113,7 @@ mod tests {
             ("roster.dev/v1alpha1", "Memberships", DiagnosticReason::UnknownKind),
             ("roster.dev/v1alpha1", "", DiagnosticReason::UnknownKind),
         ] {
-            assert!(matches!(of(version, kind), Sort::Mistaken(_, said, _) if said == reason), "{version} {kind}");
+            assert!(matches!(of(version, kind), Sort::Mistaken(_, text, _) if text == reason), "{version} {kind}");
         }
     }
 }

@@ -49,7 +49,7 @@ impl LeftInStores {
         left
     }
 
-    /// Asks a cluster about one namespace, or about all; what may not be read tells nothing.
+    /// Reads one namespace of a cluster, or all. Objects that may not be read are ignored.
     pub async fn of_cluster(client: &Client, within: Option<&str>) -> Self {
         let accounts = list::<Account>(client, within).await.unwrap_or_default();
         let stores = list_all::<IdentityStore>(Api::all(client.clone())).await.unwrap_or_default();
@@ -138,11 +138,11 @@ mod tests {
         assert_eq!(left(&account, &store), None);
         let held = HeldRemovals { members: 1, hash: "1234".to_owned() };
         account.status = Some(AccountStatus { held_removals: Some(held), ..AccountStatus::default() });
-        let said = left(&account, &store).unwrap();
-        assert!(said.contains("ada@acme.example may be a member whose removal is held back in bulk/big"), "{said}");
+        let text = left(&account, &store).unwrap();
+        assert!(text.contains("ada@acme.example may be a member whose removal is held back in bulk/big"), "{text}");
         let orphaned_accounts = vec!["south/clinic".to_owned()];
         store.status = Some(IdentityStoreStatus { orphaned_accounts, ..IdentityStoreStatus::default() });
-        let said = left(&account, &store).unwrap();
-        assert!(said.contains("or a member of an account that no object describes, such as south/clinic"), "{said}");
+        let text = left(&account, &store).unwrap();
+        assert!(text.contains("or a member of an account that no object describes, such as south/clinic"), "{text}");
     }
 }

@@ -92,7 +92,7 @@ impl LoadedObjects {
     #[must_use]
     pub fn mark_beside(&self, account: &AccountKey, observed: &Observed) -> Mark {
         let ours = self.mark(account);
-        let theirs = observed.account.as_ref().and_then(|seen| seen.mark.as_ref());
+        let theirs = observed.account.as_ref().and_then(|existing| existing.mark.as_ref());
         theirs.filter(|theirs| theirs.is_clusters() && !ours.is_clusters()).cloned().unwrap_or(ours)
     }
 

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_that_is_not_there_is_told_with_what_may_be_meant() {
+    fn a_missing_account_is_reported_with_a_suggestion() {
         let known = ["vet-north/clinic".to_owned(), "vet-south/clinic".to_owned()];
         assert_eq!(
             no_account("vet-nort/clinic", &known, false).to_string(),

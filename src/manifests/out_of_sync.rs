@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_store_may_not_hold_is_named_and_what_it_holds_is_not() {
+    fn objects_that_the_store_may_lack_are_named_and_others_are_not() {
         let with =
             |observed: i64, conditions: &[Value]| json!({"observedGeneration": observed, "conditions": conditions});
         let members = [
@@ -195,8 +195,8 @@ mod tests {
             found.add_blocks(&store(in_force));
             found.note(&["shop/acme".to_owned()], Email::parse(who).ok().as_ref())
         };
-        let said = note(2, "eve@acme.example").unwrap();
-        assert!(said.contains("the block of eve@acme.example in IdentityStore main is not in force"), "{said}");
+        let text = note(2, "eve@acme.example").unwrap();
+        assert!(text.contains("the block of eve@acme.example in IdentityStore main is not in force"), "{text}");
         assert_eq!((note(3, "eve@acme.example"), note(2, "ann@acme.example")), (None, None));
     }
 }

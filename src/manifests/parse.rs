@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_begin_where_they_begin() {
+    fn the_line_of_each_document_is_known() {
         let text = "# first\na: 1\n---\nb: 2\n--- # third\n\nc: |\n  ---\n---\n---\n# nothing\n";
         assert_eq!(found(text, false), [(1, "# first\na: 1\n"), (4, "b: 2\n"), (6, "\nc: |\n  ---\n")]);
         assert_eq!(found("%YAML 1.2\n---\na: 1\n...\n--- {b: 2}\n", false), [(3, "a: 1\n"), (5, " {b: 2}\n")]);
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_there_twice_is_shown_where_it_is_repeated() {
+    fn a_duplicate_key_is_shown_at_its_second_position() {
         let broken = value(&Chunk { line: 11, text: "a:\n  b: 1\n  c: 2\n  b: 3\n", is_json: false }).unwrap_err();
         assert_eq!(broken.reason, DiagnosticReason::DuplicateKey);
         assert_eq!(broken.message, "a.b exists twice, first on line 12; keep one");

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_read_as_it_is_written() {
+    fn a_path_parses_to_what_was_formatted() {
         for text in ["spec.sections[billing].requires", "spec.roles[2].permissions.a", "metadata.name"] {
             assert_eq!(DocumentPath::parse(text).to_string(), text);
         }

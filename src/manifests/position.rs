@@ -230,7 +230,7 @@ spec:
     }
 
     #[test]
-    fn what_is_missing_is_missed_in_its_parent() {
+    fn a_missing_field_is_reported_at_its_parent() {
         assert_eq!(find("spec.user.externalId", Part::Value, None), (4, 3, 4));
         assert_eq!(find("metadata.name", Part::Value, None), (2, 1, 1));
         // Fields inside an alias have the alias's position.
@@ -238,7 +238,7 @@ spec:
     }
 
     #[test]
-    fn a_repeated_key_is_found_where_it_is_repeated() {
+    fn a_repeated_key_is_found_at_its_second_position() {
         let marked = Marked::read(TEXT).unwrap();
         let path = marked.repeated().unwrap();
         assert_eq!(path.to_string(), "spec.user");

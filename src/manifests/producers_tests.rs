@@ -43,7 +43,7 @@ fn assert_same(files: &Objects, cluster: &Index) -> Vec<Snapshot> {
 /// Decodes the object as a cluster's watch delivers it.
 fn watched(document: &Value) -> Object {
     fn object<K: FromWire>(document: &Value) -> Object {
-        match K::seen(serde_json::from_value::<Wire<K>>(document.clone()).unwrap()) {
+        match K::watch_event(serde_json::from_value::<Wire<K>>(document.clone()).unwrap()) {
             WatchEvent::Object(object) => object,
             other => panic!("{other:?}"),
         }
@@ -96,7 +96,7 @@ fn examples(portal: &str) -> LoadedObjects {
 }
 
 #[test]
-fn of_the_example_portals_both_say_the_same() {
+fn both_readers_agree_on_the_example_portals() {
     let portals = ["secondary-users", "service-provider", "partner-accounts", "developer-platform", "field-operations"];
     let mut accounts = 0;
     for portal in portals {
@@ -274,13 +274,13 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::with_cases(150) })]
 
     #[test]
-    fn of_any_files_both_say_the_same(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn both_readers_agree_on_random_files(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let documents = documents(&bytes);
         assert_same(&read(&documents).objects, &applied(&documents));
     }
 
     #[test]
-    fn of_any_clusters_objects_both_say_the_same(
+    fn both_readers_agree_on_random_cluster_objects(
         (bytes, more) in (prop::collection::vec(any::<u8>(), 0..400), prop::collection::vec(any::<u8>(), 0..200))
     ) {
         let all = clusters_own(&documents(&bytes), &more);

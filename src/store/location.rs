@@ -182,7 +182,7 @@ impl SecretRef {
 impl KeycloakLocation {
     /// Returns the name of the store in errors.
     #[must_use]
-    pub fn said(&self) -> String {
+    pub fn describe(&self) -> String {
         format!("Keycloak {}, realm {}", self.url, self.realm)
     }
 
@@ -207,7 +207,7 @@ impl fmt::Display for StoreLocation {
                 write!(f, "PostgreSQL ({secret}), schema {schema}")
             }
             Self::Postgres(PostgresLocation { schema, .. }) => write!(f, "PostgreSQL, schema {schema}"),
-            Self::Keycloak(place) => f.write_str(&place.said()),
+            Self::Keycloak(place) => f.write_str(&place.describe()),
         }
     }
 }
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exactly_one_backend_is_a_place() {
+    fn a_location_has_exactly_one_backend() {
         let folder = Path::new("/stores");
         let sqlite = IdentityStoreSpec { sqlite: Some(SqliteBackend { file: "a.db".into() }), ..Default::default() };
         assert_eq!(StoreLocation::of("main", &sqlite, folder).unwrap(), StoreLocation::Sqlite("/stores/a.db".into()));
@@ -229,13 +229,13 @@ mod tests {
             (outside, "must be a plain file name"),
         ] {
             let refused = StoreLocation::of("main", &spec, folder).unwrap_err();
-            assert!(matches!(&refused, StoreError::Invalid(said) if said.contains(why)), "{refused}");
+            assert!(matches!(&refused, StoreError::Invalid(message) if message.contains(why)), "{refused}");
         }
     }
 
     /// Two stores that name one Secret have different locations: the Secret carries the name of only one of them.
     #[test]
-    fn a_secret_is_one_stores() {
+    fn a_secret_belongs_to_one_store() {
         let spec = IdentityStoreSpec {
             postgres: Some(PostgresBackend {
                 connection_secret_ref: SecretKeyRef { name: "pg".into(), key: "uri".into() },

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_is_a_file_or_a_database_and_a_password_is_never_shown() {
+    fn an_argument_is_a_file_or_a_database_and_a_password_is_never_shown() {
         for file in ["a.db", "keycloak+a.db", "./postgres:/x"] {
             assert_eq!(parse(file), Ok(StoreLocation::Sqlite(file.into())));
         }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_keycloak_is_told_and_its_password_is_not() {
+    fn an_invalid_keycloak_url_is_reported_without_its_password() {
         for (text, why) in [
             ("keycloak+https://roster:hush@id.example/realms/shop", "must not contain the secret"),
             ("keycloak+https://id.example/realms/shop", "the client id is missing"),

@@ -80,13 +80,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn before_the_first_beat_silence_is_no_illness() {
+    fn a_process_is_healthy_before_its_first_heartbeat() {
         let health = Health::new();
         assert_eq!(health.alive(Instant::now() + 10 * MAX_SILENCE), Ok(()));
     }
 
     #[test]
-    fn one_that_led_and_waits_again_is_well() {
+    fn a_former_leader_that_waits_is_healthy() {
         let health = Health::new();
         health.beat();
         health.rest();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stuck_main_loop_is_ill_and_recovers() {
+    fn a_stuck_main_loop_is_unhealthy_until_it_recovers() {
         let health = Health::new();
         health.beat();
         let now = Instant::now();

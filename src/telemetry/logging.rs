@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_no_level_does_not_silence_the_rest() {
+    fn an_invalid_level_does_not_disable_the_rest() {
         let error = check_levels("info,loud").unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn every_metric_is_said_under_its_name() {
+    fn every_metric_is_exported_under_its_name() {
         let metrics = Metrics::new();
         metrics.pass("members", "partial", 3 * MS);
         metrics.changes("member", "drift", 4);
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_changed_is_no_series() {
+    fn an_unchanged_counter_has_no_series() {
         let metrics = Metrics::new();
         metrics.changes("member", "spec", 0);
         assert!(!metrics.encode().contains("cause="));
@@ -377,7 +377,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.oldest_checks([("old", MS), ("kept", MS)].into_iter());
         metrics.oldest_checks([("kept", MS)].into_iter());
-        let said = metrics.encode();
-        assert!(!said.contains("store=\"old\"") && said.contains("store=\"kept\""), "{said}");
+        let encoded = metrics.encode();
+        assert!(!encoded.contains("store=\"old\"") && encoded.contains("store=\"kept\""), "{encoded}");
     }
 }

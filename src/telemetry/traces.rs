@@ -210,11 +210,11 @@ mod otel {
 
         #[test]
         fn the_path_is_added_to_the_base_address() {
-            let told = |endpoint| place(endpoint).map(|url| url.to_string()).map_err(|error| error.to_string());
-            assert_eq!(told("http://collector:4318").as_deref(), Ok("http://collector:4318/v1/traces"));
-            assert_eq!(told("https://tempo.example/otlp/").as_deref(), Ok("https://tempo.example/otlp/v1/traces"));
+            let parsed = |endpoint| place(endpoint).map(|url| url.to_string()).map_err(|error| error.to_string());
+            assert_eq!(parsed("http://collector:4318").as_deref(), Ok("http://collector:4318/v1/traces"));
+            assert_eq!(parsed("https://tempo.example/otlp/").as_deref(), Ok("https://tempo.example/otlp/v1/traces"));
             for bad in ["collector", "collector:4318", "grpc://collector:4317"] {
-                let error = told(bad).unwrap_err();
+                let error = parsed(bad).unwrap_err();
                 assert!(error.starts_with(&format!("--otlp-endpoint {bad:?}: ")), "{error}");
                 assert!(error.contains("http://collector:4318"), "{error}");
             }

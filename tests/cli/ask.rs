@@ -12,7 +12,7 @@ fn ask(arguments: &str) -> Roster {
     roster(arguments).arg("-f").arg("examples").env("ROSTER_NOW", "2026-06-01T12:00:00Z")
 }
 
-/// One account in which everything can go wrong for somebody: suspended, blocked, expired, not begun, entered twice.
+/// One account with every kind of withheld access: suspended, blocked, expired, not started, entered twice.
 fn club(arguments: &str) -> Roster {
     ask(arguments).arg("-f").arg("-").stdin(CLUB)
 }
@@ -21,7 +21,7 @@ const CLUB: &str = include_str!("ask/club.yaml");
 
 /// Prints the output of several commands, each under its command line.
 fn each(run: fn(&str) -> Roster, questions: &[&str]) -> String {
-    questions.iter().map(|question| format!("$ roster {question}\n{}\n", run(question).said())).collect()
+    questions.iter().map(|question| format!("$ roster {question}\n{}\n", run(question).printed())).collect()
 }
 
 fn json(run: Roster) -> Value {
@@ -70,14 +70,14 @@ fn can_i_says_why_access_is_withheld() {
 
 #[test]
 fn can_i_is_quiet_when_asked_to_be() {
-    let no = ask("can-i Edit credentials --as sven@acme.example --account acme-direct -q").said();
+    let no = ask("can-i Edit credentials --as sven@acme.example --account acme-direct -q").printed();
     assert_eq!(no, "exit code 1\n");
-    let yes = ask("can-i Edit settings --as sven@acme.example --account acme-direct --quiet").said();
+    let yes = ask("can-i Edit settings --as sven@acme.example --account acme-direct --quiet").printed();
     assert_eq!(yes, "exit code 0\n");
 }
 
 #[test]
-fn what_is_not_there_is_named_with_what_may_be_meant() {
+fn missing_objects_are_named_with_a_suggestion() {
     assert_snapshot!(each(
         ask,
         &[
@@ -99,7 +99,7 @@ fn what_is_not_there_is_named_with_what_may_be_meant() {
 }
 
 #[test]
-fn who_can_lists_each_with_all_that_gives_it() {
+fn who_can_lists_people_with_all_sources_of_their_access() {
     assert_snapshot!(each(
         ask,
         &[
@@ -113,11 +113,11 @@ fn who_can_lists_each_with_all_that_gives_it() {
             "who-can Edit route-plan -o csv",
         ]
     ));
-    assert_snapshot!(ask("who-can Edit payments-billing --account acme-direct -o json").said());
+    assert_snapshot!(ask("who-can Edit payments-billing --account acme-direct -o json").printed());
 }
 
 #[test]
-fn who_can_keeps_those_apart_whose_access_is_withheld_or_unknown() {
+fn who_can_separates_withheld_and_unknown_access() {
     assert_snapshot!(each(
         club,
         &[
@@ -147,11 +147,11 @@ fn explain_gives_the_chain_behind_each_level() {
             "explain mika@hobby.example --account hobby",
         ]
     ));
-    assert_snapshot!(ask("explain ivan@tidewater.example --account tidewater --section api-keys -o json").said());
+    assert_snapshot!(ask("explain ivan@tidewater.example --account tidewater --section api-keys -o json").printed());
 }
 
 #[test]
-fn a_person_is_found_in_whichever_account() {
+fn a_person_is_found_in_any_account() {
     assert_snapshot!(each(
         ask,
         &[
@@ -171,8 +171,8 @@ fn a_person_is_found_in_whichever_account() {
 /// An address that differs in two letters is not suggested.
 #[test]
 fn no_other_person_is_suggested() {
-    let said = ask("can-i Edit settings --as dora@acme.example --account developer-platform/acme").said();
-    assert!(!said.contains("did you mean"), "{said}");
+    let printed = ask("can-i Edit settings --as dora@acme.example --account developer-platform/acme").printed();
+    assert!(!printed.contains("did you mean"), "{printed}");
 }
 
 #[test]
@@ -204,8 +204,8 @@ fn a_matrix_fits_whatever_its_size() {
             "matrix --catalog field-operations",
         ]
     ));
-    let people = club("matrix --account club/club --rows people").said();
-    assert_snapshot!(people + &club("matrix --account club/lost --rows people").said());
+    let people = club("matrix --account club/club --rows people").printed();
+    assert_snapshot!(people + &club("matrix --account club/lost --rows people").printed());
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn everything_fits_100_columns() {
         "who-can Allowed create-roles --all",
         "who-can Allowed payments",
     ] {
-        for line in ask(question).said().lines() {
+        for line in ask(question).printed().lines() {
             assert!(line.chars().count() <= 100, "{question}: {line}");
         }
     }
@@ -227,7 +227,7 @@ fn everything_fits_100_columns() {
 
 #[test]
 fn a_matrix_as_markdown_and_json() {
-    assert_snapshot!(ask("matrix --account field-operations/meridian -o markdown").said());
+    assert_snapshot!(ask("matrix --account field-operations/meridian -o markdown").printed());
     let json = json(ask("matrix --account field-operations/meridian -o json"));
     let row = json["rows"].as_array().unwrap().iter().find(|row| row["name"] == "admin").unwrap();
     assert_snapshot!(serde_json::to_string_pretty(row).unwrap());
@@ -237,12 +237,12 @@ fn a_matrix_as_markdown_and_json() {
 
 #[test]
 fn a_matrix_as_one_page() {
-    assert_snapshot!(ask("matrix --account field-operations/meridian -o html").said());
+    assert_snapshot!(ask("matrix --account field-operations/meridian -o html").printed());
 }
 
 #[test]
-fn nothing_that_people_write_becomes_part_of_the_page() {
-    let page = club("matrix --account club/club --rows people -o html").said();
+fn user_text_is_escaped_in_the_page() {
+    let page = club("matrix --account club/club --rows people -o html").printed();
     assert!(page.contains("&#60;script&#62;"), "{page}");
     assert!(!page.contains("<script"), "{page}");
     // A title attribute cannot be left, either.
@@ -250,14 +250,15 @@ fn nothing_that_people_write_becomes_part_of_the_page() {
     for outside in ["http://", "https://", "src=", "@import", "url("] {
         assert!(!page.contains(outside), "{outside}");
     }
-    let text = club("matrix --account club/club").said() + &club("explain fay@club.example --account club/club").said();
+    let text =
+        club("matrix --account club/club").printed() + &club("explain fay@club.example --account club/club").printed();
     assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text}");
 }
 
 #[test]
 fn the_examples_of_the_help_work() {
     for command in ["can-i", "who-can", "explain", "matrix"] {
-        let help = roster(&format!("{command} --help")).said();
+        let help = roster(&format!("{command} --help")).printed();
         let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  roster ")).collect();
         assert!(examples.len() >= 3, "{help}");
         for example in examples {

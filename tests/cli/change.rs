@@ -2,10 +2,10 @@
 
 mod apply;
 mod dangers;
-mod desk;
 mod drift;
 mod fields;
-mod given;
 mod import;
 mod plan;
 mod revisions;
+mod store_answers;
+mod workspace;

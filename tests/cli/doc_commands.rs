@@ -9,7 +9,7 @@ use std::{
 };
 
 const OPENING: &str = "```console\n";
-/// Mark before a block that is a file beside the commands.
+/// Mark before a block that is a file next to the commands.
 const FILE: &str = "<!-- file: ";
 const BETWEEN: char = '\u{1e}';
 
@@ -30,7 +30,7 @@ impl Setting<'_> {
         self.names.iter().fold(text.to_owned(), |text, (name, real)| text.replace(name, real))
     }
 
-    fn told(&self, text: &str) -> String {
+    fn normalized(&self, text: &str) -> String {
         self.names.iter().fold(text.to_owned(), |text, (name, real)| text.replace(real, name))
     }
 
@@ -50,12 +50,12 @@ impl Setting<'_> {
         bash.env("HOME", self.folder).env("ROSTER_NOW", "2026-11-24T12:00:00Z");
         bash.env_remove("KUBECONFIG").env_remove("RUST_LOG").envs(self.environment.iter().cloned());
         let printed = String::from_utf8(bash.output().expect("bash starts").stdout).unwrap();
-        printed.split(BETWEEN).skip(1).map(|printed| self.told(printed)).collect()
+        printed.split(BETWEEN).skip(1).map(|printed| self.normalized(printed)).collect()
     }
 }
 
-/// A document as it would be with what its commands print, run in order in one folder with a copy of `examples/`.
-pub fn retold(document: &str, setting: &Setting<'_>) -> String {
+/// Returns the document with the actual output of its commands, run in order in one folder with a copy of `examples/`.
+pub fn run_document(document: &str, setting: &Setting<'_>) -> String {
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"), &setting.folder.join("examples"));
     for file in document.split(FILE).skip(1) {
         let (name, rest) = file.split_once(" -->\n").expect("a mark that ends");
@@ -66,22 +66,22 @@ pub fn retold(document: &str, setting: &Setting<'_>) -> String {
     let is_run = |block: &str| !setting.without.iter().any(|word| block.contains(word));
     let all: Vec<String> = blocks.iter().filter(|block| is_run(block)).flat_map(|block| commands(block)).collect();
     let mut printed = setting.run(&all).into_iter();
-    let mut told = document.split(OPENING).next().unwrap().to_owned();
+    let mut actual = document.split(OPENING).next().unwrap().to_owned();
     for after in document.split(OPENING).skip(1) {
         let (block, rest) = after.split_once("```").expect("a block that ends");
-        told += OPENING;
+        actual += OPENING;
         if is_run(block) {
             for command in commands(block) {
                 let printed = printed.next().expect("the shell goes on to the end");
                 let end = if printed.is_empty() || printed.ends_with('\n') { "" } else { "\n" };
-                told += &format!("$ {command}\n{printed}{end}");
+                actual += &format!("$ {command}\n{printed}{end}");
             }
         } else {
-            told += block;
+            actual += block;
         }
-        told += &format!("```{rest}");
+        actual += &format!("```{rest}");
     }
-    told
+    actual
 }
 
 /// Returns the commands of a block, without their output. A line that ends with `\` continues in the next one.
@@ -102,15 +102,15 @@ fn commands(block: &str) -> Vec<String> {
     found
 }
 
-/// Fails where a document does not say what its commands print; with `ROSTER_UPDATE` it is made to.
+/// Fails if the documented output differs from the actual one; with `ROSTER_UPDATE` rewrites the document.
 pub fn assert_commands_print_what_is_written(name: &str, setting: &Setting<'_>) {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let document = fs::read_to_string(&path).unwrap();
-    let told = retold(&document, setting);
+    let actual = run_document(&document, setting);
     if std::env::var_os("ROSTER_UPDATE").is_some() {
-        fs::write(&path, told).unwrap();
+        fs::write(&path, actual).unwrap();
     } else {
-        assert_eq!(document, told, "{name}: run the test again with ROSTER_UPDATE=1 and read what changed");
+        assert_eq!(document, actual, "{name}: run the test again with ROSTER_UPDATE=1 and read what changed");
     }
 }
 

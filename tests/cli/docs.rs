@@ -12,7 +12,7 @@ const NEEDS_A_CONTROLLER: [&str; 5] =
     ["kubectl create", "kubectl wait", "kubectl patch", "--account acme/acme", "kill %1"];
 
 #[test]
-fn the_documents_print_what_they_say() {
+fn the_commands_of_the_documents_print_the_documented_output() {
     for name in ["README.md", "docs/tutorials/pull-requests.md"] {
         let folder = tempfile::tempdir().unwrap();
         let setting = Setting {

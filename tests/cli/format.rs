@@ -37,15 +37,15 @@ fn tables_follow_the_terminal_and_break_no_word() {
     let plan = "plan --from tests/cli/input/change/before --to";
     for command in ["who-can Edit settings", "explain rob@northline.example --account northline", "review", plan] {
         for columns in [60, 100, 160] {
-            let said = ask(command).env("COLUMNS", &columns.to_string()).said();
-            for line in said.lines() {
+            let printed = ask(command).env("COLUMNS", &columns.to_string()).printed();
+            for line in printed.lines() {
                 let fits = line.chars().count() <= columns || !line.trim().contains(' ');
                 assert!(fits, "{command} in {columns}: {line}");
             }
         }
     }
-    let narrow = ask("who-can Edit settings").env("COLUMNS", "60").said();
-    let wide = ask("who-can Edit settings").env("COLUMNS", "160").said();
+    let narrow = ask("who-can Edit settings").env("COLUMNS", "60").printed();
+    let wide = ask("who-can Edit settings").env("COLUMNS", "160").printed();
     for word in ["developer-platform/acme-direct", "sven@acme.example"] {
         assert!(narrow.contains(word) && wide.contains(word), "{word}: {narrow}{wide}");
     }
@@ -54,36 +54,39 @@ fn tables_follow_the_terminal_and_break_no_word() {
 
 #[test]
 fn names_and_more_columns() {
-    let names = ask("who-can Edit settings -o name").said();
+    let names = ask("who-can Edit settings -o name").printed();
     assert!(names.lines().skip(2).all(|line| line.contains('@') && !line.contains(' ')), "{names}");
-    let wide = ask("who-can Edit settings -o wide").env("COLUMNS", "200").said();
+    let wide = ask("who-can Edit settings -o wide").env("COLUMNS", "200").printed();
     assert!(wide.contains("NAME"), "{wide}");
-    let accounts = ask("explain sven@acme.example -o name").said();
+    let accounts = ask("explain sven@acme.example -o name").printed();
     assert!(accounts.lines().skip(2).all(|line| line.contains('/') && !line.contains(' ')), "{accounts}");
     let input = "tests/cli/input/validate";
-    let invalid = roster(&format!("validate {input}/base.yaml {input}/engine {input}/syntax -o name")).said();
+    let invalid = roster(&format!("validate {input}/base.yaml {input}/engine {input}/syntax -o name")).printed();
     assert!(invalid.starts_with("exit code 1") && invalid.contains("\nMembership "), "{invalid}");
     assert!(invalid.contains(&format!("\n{input}/syntax/members.yaml\n")), "{invalid}");
     let valid = "validate examples/store.yaml examples/secondary-users -o name";
-    assert_eq!(roster(valid).said(), "exit code 0\n");
-    assert!(roster(&format!("{valid} --strict")).said().contains("\nMembership "));
+    assert_eq!(roster(valid).printed(), "exit code 0\n");
+    assert!(roster(&format!("{valid} --strict")).printed().contains("\nMembership "));
     // The former word for text.
-    assert_eq!(ask("who-can Edit settings -o table").said(), ask("who-can Edit settings").said());
+    assert_eq!(ask("who-can Edit settings -o table").printed(), ask("who-can Edit settings").printed());
 }
 
 #[test]
 fn paths_need_no_option() {
-    let by_path = roster("validate examples/store.yaml examples/secondary-users").said();
-    assert_eq!(by_path, roster("validate -f examples/store.yaml -f examples/secondary-users").said());
+    let by_path = roster("validate examples/store.yaml examples/secondary-users").printed();
+    assert_eq!(by_path, roster("validate -f examples/store.yaml -f examples/secondary-users").printed());
     assert!(by_path.starts_with("exit code 0"), "{by_path}");
-    assert!(roster("validate examples --context kind-dev").said().starts_with("exit code 2"));
-    assert!(roster("plan examples --from examples --to examples").said().starts_with("exit code 2"));
+    assert!(roster("validate examples --context kind-dev").printed().starts_with("exit code 2"));
+    assert!(roster("plan examples --from examples --to examples").printed().starts_with("exit code 2"));
 }
 
 #[test]
 fn the_version_is_a_command_too() {
-    let said = roster("version").said();
-    assert!(said.contains(&format!("roster {}\nobjects roster.dev/v1alpha1\n", env!("CARGO_PKG_VERSION"))), "{said}");
+    let printed = roster("version").printed();
+    assert!(
+        printed.contains(&format!("roster {}\nobjects roster.dev/v1alpha1\n", env!("CARGO_PKG_VERSION"))),
+        "{printed}"
+    );
     let data: Value = serde_json::from_slice(&data(roster("version -o json"))).unwrap();
     assert_eq!(data["kind"], "Version");
 }

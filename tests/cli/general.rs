@@ -6,18 +6,18 @@ use crate::support::roster;
 
 #[test]
 fn an_unknown_command_is_named_and_the_code_is_2() {
-    let said = roster("plann").said();
-    assert!(said.starts_with("exit code 2"), "{said}");
-    assert!(said.contains("'plan'"), "{said}");
+    let printed = roster("plann").printed();
+    assert!(printed.starts_with("exit code 2"), "{printed}");
+    assert!(printed.contains("'plan'"), "{printed}");
 }
 
-/// One object after another, each on the line of its `---`, with what only some editors and YAML 1.1 know.
+/// Objects on the line of their `---`, and syntax that only some editors and YAML 1.1 write.
 #[test]
-fn files_are_read_as_kubectl_reads_them() {
+fn files_are_read_like_by_kubectl() {
     let folder = tempfile::tempdir().unwrap();
     let validate = |text: &str| {
         fs::write(folder.path().join("all.yaml"), text).unwrap();
-        roster("validate -f all.yaml").within(folder.path()).said()
+        roster("validate -f all.yaml").within(folder.path()).printed()
     };
     let inline = "--- {apiVersion: roster.dev/v1alpha1, kind: Membership, metadata: {name: x}, spec: {}}\n";
     assert!(validate(inline).contains("spec.user: is required"), "{}", validate(inline));
@@ -35,15 +35,15 @@ fn files_are_read_as_kubectl_reads_them() {
 }
 
 #[test]
-fn an_empty_folder_is_a_mistake_and_a_link_round_is_none() {
+fn an_empty_folder_is_an_error_and_a_cyclic_link_is_not() {
     let folder = tempfile::tempdir().unwrap();
-    let said = |arguments: &str| roster(arguments).within(folder.path()).said();
+    let printed = |arguments: &str| roster(arguments).within(folder.path()).printed();
     fs::create_dir_all(folder.path().join("a/b")).unwrap();
-    assert!(said("validate -f a").contains("a: the folder contains no .yaml, .yml or .json file"));
-    assert!(said("apply -f a --yes").starts_with("exit code 2"));
+    assert!(printed("validate -f a").contains("a: the folder contains no .yaml, .yml or .json file"));
+    assert!(printed("apply -f a --yes").starts_with("exit code 2"));
     std::os::unix::fs::symlink("../../a", folder.path().join("a/b/c")).unwrap();
     fs::write(folder.path().join("a/n.yaml"), "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n").unwrap();
-    assert!(said("validate -f a").contains("1 object in 1 file: valid"));
+    assert!(printed("validate -f a").contains("1 object in 1 file: valid"));
     fs::create_dir(folder.path().join("nothing")).unwrap();
-    assert!(said("plan --from nothing --to a").starts_with("exit code 0"));
+    assert!(printed("plan --from nothing --to a").starts_with("exit code 0"));
 }

@@ -6,30 +6,30 @@ use insta::assert_snapshot;
 
 use crate::support::roster;
 
-fn said(folder: &Path, arguments: &str) -> String {
-    roster(arguments).env("ROSTER_NOW", "2026-11-24T12:00:00Z").within(folder).said()
+fn printed(folder: &Path, arguments: &str) -> String {
+    roster(arguments).env("ROSTER_NOW", "2026-11-24T12:00:00Z").within(folder).printed()
 }
 
 #[test]
-fn it_writes_a_portal_and_says_what_to_do_next() {
+fn init_writes_a_portal_and_prints_the_next_steps() {
     let folder = tempfile::tempdir().unwrap();
-    let told = said(folder.path(), "init");
-    assert_snapshot!(told);
-    let commands: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("  roster ")).collect();
-    assert_eq!(commands.len(), 4, "{told}");
+    let output = printed(folder.path(), "init");
+    assert_snapshot!(output);
+    let commands: Vec<&str> = output.lines().filter_map(|line| line.strip_prefix("  roster ")).collect();
+    assert_eq!(commands.len(), 4, "{output}");
     for command in commands {
         let (command, _) = command.split_once('#').unwrap();
         let yes = if command.starts_with("apply") { " --yes" } else { "" };
-        let done = said(folder.path(), &format!("{command}{yes}"));
+        let done = printed(folder.path(), &format!("{command}{yes}"));
         assert!(done.starts_with("exit code 0"), "{command}: {done}");
     }
-    assert!(said(folder.path(), "plan -f access --store try.db").contains("No changes"));
-    assert_snapshot!("it_is_valid", said(folder.path(), "validate -f access --strict"));
-    assert_snapshot!("who_may_do_what", said(folder.path(), "matrix -f access --account acme --rows people"));
+    assert!(printed(folder.path(), "plan -f access --store try.db").contains("No changes"));
+    assert_snapshot!("it_is_valid", printed(folder.path(), "validate -f access --strict"));
+    assert_snapshot!("who_may_do_what", printed(folder.path(), "matrix -f access --account acme --rows people"));
 }
 
 #[test]
-fn whatever_it_is_called_it_is_valid() {
+fn a_portal_of_any_name_is_valid() {
     let folder = tempfile::tempdir().unwrap();
     for (number, options) in [
         "--name shop --namespace customers --owner olivia@shop.example",
@@ -39,8 +39,8 @@ fn whatever_it_is_called_it_is_valid() {
     .into_iter()
     .enumerate()
     {
-        assert!(said(folder.path(), &format!("init a/{number} {options}")).starts_with("exit code 0"), "{options}");
-        let valid = said(folder.path(), &format!("validate -f a/{number} --strict"));
+        assert!(printed(folder.path(), &format!("init a/{number} {options}")).starts_with("exit code 0"), "{options}");
+        let valid = printed(folder.path(), &format!("validate -f a/{number} --strict"));
         assert!(valid.contains("8 objects in 7 files: valid\n"), "{options}: {valid}");
     }
     let account = fs::read_to_string(folder.path().join("a/0/account.yaml")).unwrap();
@@ -48,21 +48,21 @@ fn whatever_it_is_called_it_is_valid() {
 }
 
 #[test]
-fn a_file_that_is_there_stays_and_nothing_is_written_beside_it() {
+fn an_existing_file_stays_and_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let access = folder.path().join("access");
     fs::create_dir(&access).unwrap();
     fs::write(access.join("people.yaml"), "mine").unwrap();
-    assert_snapshot!(said(folder.path(), "init"));
+    assert_snapshot!(printed(folder.path(), "init"));
     assert_eq!(fs::read_to_string(access.join("people.yaml")).unwrap(), "mine");
     assert_eq!(fs::read_dir(&access).unwrap().count(), 1);
-    // Other files are in nobody's way.
+    // Other files do not matter.
     fs::rename(access.join("people.yaml"), access.join("notes.txt")).unwrap();
-    assert!(said(folder.path(), "init").starts_with("exit code 0"));
+    assert!(printed(folder.path(), "init").starts_with("exit code 0"));
 }
 
 #[test]
-fn what_cannot_be_a_name_or_an_address_is_refused() {
+fn invalid_names_and_addresses_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for (options, why) in [
         ("--name My_Shop", "must be a DNS label"),
@@ -70,7 +70,7 @@ fn what_cannot_be_a_name_or_an_address_is_refused() {
         ("--owner olivia", "olivia"),
         ("--owner a..b@acme.example", "must be an e-mail address"),
     ] {
-        let refused = said(folder.path(), &format!("init {options}"));
+        let refused = printed(folder.path(), &format!("init {options}"));
         assert!(refused.starts_with("exit code 2") && refused.contains(why), "{options}: {refused}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -18,12 +18,12 @@ mod format;
 mod general;
 #[cfg(feature = "sqlite")]
 mod init;
-#[cfg(feature = "sqlite")]
-mod look;
 mod offline;
 mod reference;
 mod runbook;
 #[cfg(feature = "sqlite")]
 mod seed_store;
+#[cfg(feature = "sqlite")]
+mod store_commands;
 mod support;
 mod validate;

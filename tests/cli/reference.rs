@@ -17,11 +17,11 @@ fn files(folder: &Path) -> Vec<(String, String)> {
 #[test]
 fn the_pages_are_as_generated() {
     let folder = tempfile::tempdir().unwrap();
-    let said = roster("crds --markdown --output").arg(folder.path()).said();
-    assert_eq!(said, "exit code 0\n");
+    let printed = roster("crds --markdown --output").arg(folder.path()).printed();
+    assert_eq!(printed, "exit code 0\n");
     assert_eq!(files(folder.path()), files(&repository("docs/reference")), "run `make generate`");
     // Without a folder all pages are printed.
-    let printed = roster("crds --markdown").said();
+    let printed = roster("crds --markdown").printed();
     assert!(printed.contains("# Field reference\n") && printed.contains("\n# Invitation\n"), "{printed}");
 }
 
@@ -39,6 +39,6 @@ fn the_examples_are_valid_together() {
         }
     }
     assert_eq!(seen, 7);
-    let said = roster("validate -f .").within(folder.path()).said();
-    assert!(said.starts_with("exit code 0") && said.contains("8 objects in 8 files: valid"), "{said}");
+    let printed = roster("validate -f .").within(folder.path()).printed();
+    assert!(printed.starts_with("exit code 0") && printed.contains("8 objects in 8 files: valid"), "{printed}");
 }

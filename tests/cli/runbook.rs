@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 use crate::support::repository;
 
 /// Reasons that are not variants of an enum, each with the source that writes it.
-const SAID: [(&str, &str); 10] = [
+const TEXT_REASONS: [(&str, &str); 10] = [
     ("ManagedAccountsExist", "crates/roster-core/src/control/finish.rs"),
     ("AccessWithheld", "crates/roster-core/src/report/outcome.rs"),
     ("FinalizerMissing", "crates/roster-core/src/report/revocations_only.rs"),
@@ -56,14 +56,14 @@ fn documents() -> Vec<String> {
 }
 
 #[test]
-fn every_reason_event_and_alert_has_an_entry_and_no_entry_is_left_over() {
+fn every_reason_event_and_alert_has_exactly_one_entry() {
     let mut wanted = variants("crates/roster-core/src/api/conditions.rs", "InvalidReason");
     wanted.extend(variants("crates/roster-core/src/api/conditions.rs", "SyncReason"));
     wanted.extend(variants("crates/roster-core/src/api/conditions.rs", "RolloutReason"));
     // A notice that holds one of the reasons above is published under that reason's name.
     let notices = variants("crates/roster-core/src/report/notice.rs", "NoticeReason");
     wanted.extend(notices.into_iter().filter(|name| !name.contains('(')));
-    for (name, source) in SAID {
+    for (name, source) in TEXT_REASONS {
         assert!(text(source).contains(&format!("\"{name}\"")), "{source} does not say {name}");
         wanted.insert(name.to_owned());
     }
@@ -82,7 +82,7 @@ fn every_reason_event_and_alert_has_an_entry_and_no_entry_is_left_over() {
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn links_are_valid() {
     let mut documents = documents();
     documents.extend(["README.md", "CONTRIBUTING.md", "examples/README.md"].map(str::to_owned));
     for folder in ["docs/decisions", "docs/reference", "docs/stores", "docs/tutorials"] {
@@ -113,13 +113,13 @@ fn anchor(heading: &str) -> String {
 }
 
 #[test]
-fn every_roster_command_is_one() {
+fn every_roster_command_exists() {
     let mut seen = 0;
     for name in documents() {
         let document = text(&name);
         for block in document.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()) {
             for line in block.lines().filter(|line| line.starts_with("roster ")) {
-                // With --help it says what it would do, once it has understood everything before.
+                // With --help it prints help once it has parsed the other arguments.
                 let (command, _) = line.split_once(" | ").unwrap_or((line, ""));
                 let script = format!("exec 2>&1; {command} --help");
                 let binary = Path::new(env!("CARGO_BIN_EXE_roster")).parent().unwrap();

@@ -1,5 +1,5 @@
 //! Fills a store from files: reads, resolves, plans and writes as `roster apply` does, at a time that the test chooses.
-//! Used by `docs` and `look`.
+//! Used by `docs` and `store_commands`.
 
 use std::path::Path;
 

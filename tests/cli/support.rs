@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-/// One run of `roster`, from the repository's root unless told otherwise.
+/// One run of `roster`, from the repository's root by default.
 pub struct Roster {
     command: Command,
     stdin: Option<String>,
@@ -21,7 +21,7 @@ pub fn repository(path: &str) -> PathBuf {
 pub fn roster(arguments: &str) -> Roster {
     let mut command = Command::new(env!("CARGO_BIN_EXE_roster"));
     command.args(arguments.split_whitespace()).current_dir(repository(""));
-    // Nothing of the machine must show in what is printed.
+    // The output must not depend on the machine.
     for name in ["KUBECONFIG", "RUST_LOG", "COLUMNS", "CLICOLOR_FORCE", "KUBERNETES_SERVICE_HOST", "NO_COLOR"] {
         command.env_remove(name);
     }
@@ -67,17 +67,17 @@ impl Roster {
     }
 
     /// Exit code, standard output and standard error, as one text to compare.
-    pub fn said(self) -> String {
+    pub fn printed(self) -> String {
         let output = self.output();
-        let mut said = String::new();
-        writeln!(said, "exit code {}", output.status.code().expect("not killed")).unwrap();
+        let mut printed = String::new();
+        writeln!(printed, "exit code {}", output.status.code().expect("not killed")).unwrap();
         for (name, bytes) in [("stdout", output.stdout), ("stderr", output.stderr)] {
             let text = String::from_utf8(bytes).expect("UTF-8");
             assert!(!text.contains('\u{1b}'), "colours without a terminal: {text:?}");
             if !text.is_empty() {
-                write!(said, "---- {name}\n{text}").unwrap();
+                write!(printed, "---- {name}\n{text}").unwrap();
             }
         }
-        said
+        printed
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use crate::support::tools::{said, tool};
+use crate::support::tools::{stdout_of, tool};
 use crate::support::{ControlPlane, Controller, PATIENCE, eventually_or, parse_yaml, wait_condition, wait_view};
 use crate::tools::{as_documented, bound, built, roster_objects, text, versions};
 
@@ -59,11 +59,11 @@ impl<'a> Argo<'a> {
 
     /// Returns the health of objects: `Healthy`, or `Degraded reason: message`.
     fn health(&self, objects: &[Value]) -> Vec<String> {
-        let answer = said(&mut self.command(&["health"], objects));
+        let answer = stdout_of(&mut self.command(&["health"], objects));
         let judged: Vec<Value> = answer.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(judged.len(), objects.len(), "{answer}");
         let of = |one: &Value| format!("{} {}", one["status"].as_str().unwrap(), one["message"].as_str().unwrap_or(""));
-        judged.iter().map(of).map(|said| said.trim().to_owned()).collect()
+        judged.iter().map(of).map(|output| output.trim().to_owned()).collect()
     }
 
     async fn object(&self, args: &[&str]) -> Value {
@@ -77,7 +77,7 @@ impl<'a> Argo<'a> {
 
     async fn sync(&self, objects: &[Value]) -> String {
         let mut command = self.command(&["sync", "access"], objects);
-        tokio::task::spawn_blocking(move || said(&mut command)).await.unwrap()
+        tokio::task::spawn_blocking(move || stdout_of(&mut command)).await.unwrap()
     }
 }
 
@@ -104,7 +104,7 @@ async fn argo_cd_waits_for_nothing_but_namespaces_and_judges_all_seven_kinds() {
 
     // Before anybody has looked: all is there, since nothing waits for what depends on more than git, and nothing is
     // well.
-    let not_yet = "Progressing Roster has not looked at this generation yet";
+    let not_yet = "Progressing Roster has not reconciled this generation yet";
     assert_eq!(argo.health(&[of_kind(&objects, "PermissionCatalog").clone()]), [not_yet]);
     assert_synced(&argo.sync(&objects).await, &objects);
     let there = roster_objects(&plane, "").await;
@@ -169,7 +169,7 @@ async fn argo_leaves_the_charts_store_alone(argo: &Argo<'_>, mut objects: Vec<Va
     let before = argo.object(&["identitystore/charts"]).await["metadata"]["uid"].clone();
     let values = "defaultStore.create=true,defaultStore.name=charts";
     let template = ["template", "roster", "charts/roster", "-s", "templates/default-store.yaml", "--set", values];
-    let hook: Vec<Value> = parse_yaml(&said(tool("helm").args(template)));
+    let hook: Vec<Value> = parse_yaml(&stdout_of(tool("helm").args(template)));
     assert_eq!(hook[0]["metadata"]["annotations"]["helm.sh/hook"], "post-install,post-upgrade");
     objects.extend(hook);
     for _ in 0..2 {
@@ -193,7 +193,7 @@ async fn argo_sees_what_is_wrong(argo: &Argo<'_>, roster: &crate::support::Contr
     let patch = async |args: &[&str], patch: Value| {
         plane.kubectl_ok(&[&["patch", "--type=merge", "-p", &patch.to_string()][..], args].concat(), None).await;
     };
-    let not_yet = "Progressing Roster has not looked at this generation yet";
+    let not_yet = "Progressing Roster has not reconciled this generation yet";
 
     apply("Role", "wrong", "title: Wrong, permissions: {no-such-section: Allowed}").await;
     wait_condition(&client, "Role", PORTAL, "wrong", "Stalled", "True").await;
@@ -264,10 +264,10 @@ fn is_not_delivered(object: &Value) -> bool {
     conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["reason"] == "NotDelivered"))
 }
 
-fn assert_synced(said: &str, objects: &[Value]) {
+fn assert_synced(output: &str, objects: &[Value]) {
     for object in objects {
         let line = format!("{} {}: ", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
-        let found = said.lines().find(|one| one.starts_with(&line)).unwrap_or_else(|| panic!("no {line}in {said}"));
+        let found = output.lines().find(|one| one.starts_with(&line)).unwrap_or_else(|| panic!("no {line}in {output}"));
         assert!(!found.contains("Failed"), "{found}");
     }
 }

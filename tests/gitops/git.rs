@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use tokio::net::TcpListener;
 
-use crate::support::tools::said;
+use crate::support::tools::stdout_of;
 
 /// A work tree, and the repository it pushes to.
 pub struct Repository {
@@ -26,9 +26,9 @@ impl Repository {
     pub async fn new(parent: &Path) -> Self {
         let (served, folder) = (parent.join("served"), parent.join("access"));
         fs::create_dir_all(&folder).unwrap();
-        said(git(parent).args(["init", "-q", "--bare", "-b", "main", "served/access.git"]));
-        said(git(&folder).args(["init", "-q", "-b", "main"]));
-        said(git(&folder).args(["remote", "add", "origin", "../served/access.git"]));
+        stdout_of(git(parent).args(["init", "-q", "--bare", "-b", "main", "served/access.git"]));
+        stdout_of(git(&folder).args(["init", "-q", "-b", "main"]));
+        stdout_of(git(&folder).args(["remote", "add", "origin", "../served/access.git"]));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/access.git", listener.local_addr().unwrap());
         let router = Router::new().fallback(serve).with_state(served);
@@ -38,20 +38,20 @@ impl Repository {
 
     /// Commits the work tree as it is, pushes it, and gives the revision as Flux writes it.
     pub fn commit(&self, subject: &str) -> String {
-        said(git(&self.folder).args(["add", "--all"]));
-        said(git(&self.folder).args(["commit", "-q", "-m", subject]));
+        stdout_of(git(&self.folder).args(["add", "--all"]));
+        stdout_of(git(&self.folder).args(["commit", "-q", "-m", subject]));
         self.push()
     }
 
     /// Takes the last commit back, by another one.
     pub fn revert(&self) -> String {
-        said(git(&self.folder).args(["revert", "--no-edit", "HEAD"]));
+        stdout_of(git(&self.folder).args(["revert", "--no-edit", "HEAD"]));
         self.push()
     }
 
     fn push(&self) -> String {
-        said(git(&self.folder).args(["push", "-q", "origin", "main"]));
-        format!("main@sha1:{}", said(git(&self.folder).args(["rev-parse", "HEAD"])).trim())
+        stdout_of(git(&self.folder).args(["push", "-q", "origin", "main"]));
+        format!("main@sha1:{}", stdout_of(git(&self.folder).args(["rev-parse", "HEAD"])).trim())
     }
 
     /// Replaces a text that is there once in a file.
@@ -91,20 +91,20 @@ async fn serve(State(root): State<PathBuf>, request: Request) -> Response {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     let body = to_bytes(body, 16 << 20).await.unwrap();
-    let said = tokio::task::spawn_blocking(move || {
+    let output = tokio::task::spawn_blocking(move || {
         let mut child = command.spawn().expect("git http-backend starts");
         child.stdin.take().unwrap().write_all(&body).unwrap();
         child.wait_with_output().unwrap().stdout
     });
-    let said = said.await.unwrap();
-    let end = said.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+    let output = output.await.unwrap();
+    let end = output.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
     let mut response = Response::builder();
-    for line in std::str::from_utf8(&said[..end]).unwrap().lines() {
+    for line in std::str::from_utf8(&output[..end]).unwrap().lines() {
         let (name, value) = line.split_once(": ").unwrap();
         response = match name {
             "Status" => response.status(value[..3].parse::<u16>().unwrap()),
             _ => response.header(name, value),
         };
     }
-    response.body(Body::from(said[end + 4..].to_vec())).unwrap()
+    response.body(Body::from(output[end + 4..].to_vec())).unwrap()
 }

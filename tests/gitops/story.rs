@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
 use crate::flux::{Flux, NAMESPACE, condition};
 use crate::git::Repository;
-use crate::support::tools::{said, tool};
+use crate::support::tools::{stdout_of, tool};
 use crate::support::{
     ControlPlane, Controller, PATIENCE, SYSTEM, eventually, eventually_or, try_view, wait_condition, wait_view,
 };
@@ -23,7 +23,7 @@ const ACCOUNT: &str = "secondary-users/tidewater";
 async fn install(plane: &ControlPlane) {
     let mut helm = tool("helm");
     helm.args(["install", "roster", "charts/roster", "-n", SYSTEM, "--create-namespace"]);
-    said(helm.env("KUBECONFIG", plane.kubeconfig()));
+    stdout_of(helm.env("KUBECONFIG", plane.kubeconfig()));
     crate::support::account::log_in(plane).await;
 }
 

@@ -7,12 +7,12 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::support::ControlPlane;
-use crate::support::tools::{repository, said};
+use crate::support::tools::{repository, stdout_of};
 
 /// The folder of the programs.
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| match std::env::var_os("ROSTER_GITOPS") {
     Some(folder) => folder.into(),
-    None => said(&mut Command::new(repository("tests/gitops/build.sh"))).trim().into(),
+    None => stdout_of(&mut Command::new(repository("tests/gitops/build.sh"))).trim().into(),
 });
 
 /// A program, or a folder of definitions.
@@ -39,8 +39,8 @@ pub fn as_documented(heading: &str, folder: &Path) {
     let (_, block) = after.split_once("```sh\n").expect("a block");
     let (commands, _) = block.split_once("```").expect("its end");
     std::fs::create_dir_all(folder).unwrap();
-    said(Command::new("cp").arg("-r").arg(repository("examples")).arg(folder));
-    said(Command::new("bash").args(["-euo", "pipefail", "-c", commands]).current_dir(folder));
+    stdout_of(Command::new("cp").arg("-r").arg(repository("examples")).arg(folder));
+    stdout_of(Command::new("bash").args(["-euo", "pipefail", "-c", commands]).current_dir(folder));
 }
 
 /// Everything of Roster's in a namespace; without one, everything.

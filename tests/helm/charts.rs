@@ -5,31 +5,31 @@ use std::fs;
 use serde_json::Value;
 
 use crate::support::parse_yaml;
-use crate::support::tools::{complaint, repository, said, tool};
+use crate::support::tools::{repository, stderr_of, stdout_of, tool};
 
 pub const CHART: &str = "charts/roster";
 pub const ACCESS: &str = "charts/roster-access";
 
 pub fn template(chart: &str, args: &[&str]) -> String {
-    said(tool("helm").args(["template", "roster", chart, "-n", "roster-system"]).args(args))
+    stdout_of(tool("helm").args(["template", "roster", chart, "-n", "roster-system"]).args(args))
 }
 
 #[test]
-fn the_charts_are_without_fault() {
-    said(tool("helm").args(["lint", "--strict", CHART]));
-    said(tool("helm").args(["lint", "--strict", CHART, "-f", "charts/roster/ci/postgres.yaml"]));
-    said(tool("helm").args(["lint", "--strict", ACCESS, "-f", "charts/roster-access/ci/portal.yaml"]));
+fn the_charts_have_no_lint_findings() {
+    stdout_of(tool("helm").args(["lint", "--strict", CHART]));
+    stdout_of(tool("helm").args(["lint", "--strict", CHART, "-f", "charts/roster/ci/postgres.yaml"]));
+    stdout_of(tool("helm").args(["lint", "--strict", ACCESS, "-f", "charts/roster-access/ci/portal.yaml"]));
 }
 
 #[test]
-fn what_is_rendered_is_what_was_looked_at() {
+fn the_rendered_charts_match_the_snapshots() {
     let postgres = template(CHART, &["--set", "crds.install=false", "-f", "charts/roster/ci/postgres.yaml"]);
     insta::assert_snapshot!("postgres", postgres);
     insta::assert_snapshot!("access", template(ACCESS, &["-f", "charts/roster-access/ci/portal.yaml"]));
 }
 
 #[test]
-fn the_definitions_are_this_builds() {
+fn the_charts_contain_the_definitions_of_this_build() {
     let rendered: Vec<Value> = parse_yaml(&template(CHART, &["-s", "templates/crds.yaml"]));
     let files = roster::api::crds_files().unwrap();
     let ours: Vec<Value> = files.into_iter().flat_map(|(_, content)| parse_yaml(content.as_ref())).collect();
@@ -42,7 +42,7 @@ fn the_definitions_are_this_builds() {
 }
 
 #[test]
-fn values_that_work_are_taken() {
+fn valid_values_are_accepted() {
     for set in [
         "image.repository=localhost:5000/team/roster_dev/roster",
         "image.repository=123456789012.dkr.ecr.eu-central-1.amazonaws.com/roster",
@@ -61,12 +61,12 @@ fn values_that_work_are_taken() {
         "controller.extraVolumes=null,controller.extraVolumeMounts=null",
         "metrics.rules.removalsHeldFor=null,metrics.rules.storeNotReadyFor=null",
     ] {
-        said(tool("helm").args(["template", "roster", CHART, "--set", set]));
+        stdout_of(tool("helm").args(["template", "roster", CHART, "--set", set]));
     }
 }
 
 #[test]
-fn wrong_values_are_refused_and_said() {
+fn invalid_values_are_refused_with_a_reason() {
     for (set, says) in [
         ("sqlite.enabld=false", "additional properties 'enabld' not allowed"),
         ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
@@ -113,16 +113,16 @@ fn wrong_values_are_refused_and_said() {
         ("sqlite.persistence.accessModes={ReadWriteMany}", "/sqlite/persistence/accessModes"),
     ] {
         let out = tool("helm").args(["template", "roster", CHART, "--set", set]).output().unwrap();
-        let says_instead = complaint(&out);
+        let says_instead = stderr_of(&out);
         assert!(says_instead.contains(says), "{set}: {says_instead}");
     }
     let both = "accounts.a.spec.catalogRef.name=c,accounts.a.members.x@y\\.z.role=one,accounts.a.members.x@y\\.z.spec.roleRef.name=two";
     let out = tool("helm").args(["template", "x", ACCESS, "--set", both]).output().unwrap();
-    assert!(complaint(&out).contains("accounts.a.members.x@y.z: both role and spec.roleRef are given"));
+    assert!(stderr_of(&out).contains("accounts.a.members.x@y.z: both role and spec.roleRef are given"));
     let cases =
         "accounts.a.spec.catalogRef.name=c,accounts.a.members.x@y\\.z.role=one,accounts.a.members.X@y\\.z.role=one";
     let out = tool("helm").args(["template", "x", ACCESS, "--set", cases]).output().unwrap();
-    assert!(complaint(&out).contains("write the address once"));
+    assert!(stderr_of(&out).contains("write the address once"));
     for (of_a, of_b, says) in [
         (
             "members.x@y\\.z.name=one",
@@ -136,24 +136,24 @@ fn wrong_values_are_refused_and_said() {
             "accounts.a.{of_a},accounts.b.{of_b},accounts.a.spec.catalogRef.name=c,accounts.b.spec.catalogRef.name=c"
         );
         let out = tool("helm").args(["template", "x", ACCESS, "--set", &twice]).output().unwrap();
-        let says_instead = complaint(&out);
+        let says_instead = stderr_of(&out);
         assert!(says_instead.contains(says), "{says_instead}");
     }
 }
 
 #[test]
-fn alerts_ring_when_they_should_and_not_otherwise() {
+fn alerts_fire_exactly_when_they_should() {
     let folder = tempfile::tempdir().unwrap();
     let rule: Vec<Value> =
         parse_yaml(&template(CHART, &["--set", "metrics.rules.enabled=true", "-s", "templates/monitoring.yaml"]));
     let rules = serde_yaml_ng::to_string(&rule[0]["spec"]).unwrap();
     std::fs::write(folder.path().join("rules.yaml"), rules).unwrap();
     std::fs::copy(repository("tests/helm/alerts.yaml"), folder.path().join("alerts.yaml")).unwrap();
-    said(tool("promtool").current_dir(folder.path()).args(["test", "rules", "alerts.yaml"]));
+    stdout_of(tool("promtool").current_dir(folder.path()).args(["test", "rules", "alerts.yaml"]));
 }
 
 #[test]
-fn kube_score_finds_nothing_that_is_not_meant_so() {
+fn kube_score_finds_nothing_unintended() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rendered.yaml");
     let plain =
@@ -162,7 +162,9 @@ fn kube_score_finds_nothing_that_is_not_meant_so() {
         std::fs::write(&file, template(CHART, &[&plain[..], &["-f", values]].concat())).unwrap();
         // Not meant: a limit of CPU, pulling what is there, a Service without an address.
         let ignored = "container-image-pull-policy,statefulset-has-servicename";
-        said(tool("kube-score").args(["score", "--ignore-container-cpu-limit", "--ignore-test", ignored]).arg(&file));
+        stdout_of(
+            tool("kube-score").args(["score", "--ignore-container-cpu-limit", "--ignore-test", ignored]).arg(&file),
+        );
     }
 }
 
@@ -174,7 +176,7 @@ fn metadata(chart: &str) -> Value {
 
 /// Data of a chart that a registry shows.
 #[test]
-fn the_charts_say_whose_they_are_and_what_is_in_them() {
+fn the_charts_name_their_owner_and_content() {
     for folder in [CHART, ACCESS] {
         let chart = metadata(folder);
         for field in ["home", "icon", "description"] {
@@ -186,8 +188,8 @@ fn the_charts_say_whose_they_are_and_what_is_in_them() {
         assert!(chart["icon"].as_str().unwrap().starts_with("data:image/svg+xml;base64,"), "{folder}");
     }
     let chart = metadata(CHART);
-    let told: Vec<Value> = parse_yaml(chart["annotations"]["artifacthub.io/crds"].as_str().unwrap());
-    let told = told[0]
+    let annotated: Vec<Value> = parse_yaml(chart["annotations"]["artifacthub.io/crds"].as_str().unwrap());
+    let annotated = annotated[0]
         .as_array()
         .unwrap()
         .iter()
@@ -196,7 +198,7 @@ fn the_charts_say_whose_they_are_and_what_is_in_them() {
         let version = crd.spec.versions[0].name.clone();
         (crd.spec.names.kind.into(), crd.metadata.name.unwrap().into(), version.into())
     });
-    assert_eq!(told.collect::<Vec<_>>(), crds.collect::<Vec<(Value, Value, Value)>>());
+    assert_eq!(annotated.collect::<Vec<_>>(), crds.collect::<Vec<(Value, Value, Value)>>());
 }
 
 #[test]

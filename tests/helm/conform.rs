@@ -120,7 +120,7 @@ async fn what_is_rendered_conforms_to_the_schemas_of_the_api_server_and_it_takes
         assert!(rendered.contains(good), "{good}");
         let out = kubeconform(schemas.path(), &rendered.replacen(good, wrong, 1));
         assert!(!out.status.success(), "{wrong} passes");
-        let said = String::from_utf8_lossy(&out.stdout);
-        assert!(said.contains(says), "{wrong}: {said}");
+        let output = String::from_utf8_lossy(&out.stdout);
+        assert!(output.contains(says), "{wrong}: {output}");
     }
 }

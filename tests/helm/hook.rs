@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::charts::CHART;
 use crate::release::{Release, STORE};
 use crate::support::account::kubeconfig;
-use crate::support::tools::{complaint, said};
+use crate::support::tools::{stderr_of, stdout_of};
 use crate::support::{PATIENCE, SYSTEM, eventually, eventually_or, ready};
 
 /// The program as this Pod would run it: with its arguments, as its account.
@@ -46,7 +46,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn helm_test_passes_while_somebody_leads_and_says_so_when_nobody_does() {
+async fn helm_test_passes_only_while_a_replica_leads() {
     let release = Release::install("helm-hook", CHART, &STORE).await;
     let pod = release.pod("statefulset/roster").await;
     let proxy = release.log_in(&pod).await;
@@ -61,7 +61,7 @@ async fn helm_test_passes_while_somebody_leads_and_says_so_when_nobody_does() {
 
     // Killed, it leads until its lease has expired.
     roster.kill().await;
-    let hooks = said(&mut release.helm(&["get", "hooks", "roster", "-n", SYSTEM]));
+    let hooks = stdout_of(&mut release.helm(&["get", "hooks", "roster", "-n", SYSTEM]));
     let manifest = crate::support::parse_yaml::<Value>(&hooks).into_iter().find(|hook| hook["kind"] == "Pod").unwrap();
     let ran = eventually_or(PATIENCE, "it to say that nobody leads".to_owned(), async || {
         let ran = run(&release, &manifest).await;
@@ -75,7 +75,7 @@ async fn helm_test_passes_while_somebody_leads_and_says_so_when_nobody_does() {
     assert!(second.starts_with("Controller no leader: ") && second.contains(" last renewed its lease "), "{says}");
     let (helm, ran) = helm_test(&release).await;
     assert_eq!(ran.status.code(), Some(1));
-    let says = complaint(&helm);
+    let says = stderr_of(&helm);
     assert!(says.contains("roster-test"), "{says}");
 
     // The next one leads, and says when it goes.

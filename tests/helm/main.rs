@@ -1,7 +1,7 @@
 //! Tests the charts, installed by helm on a real control plane. There are no nodes, so the controller runs outside the
 //! cluster, with the chart's account.
 //!
-//! `ROSTER_HELM` may name the folder of helm and what charts are checked with, otherwise `tests/helm/build.sh` builds them.
+//! `ROSTER_HELM` may name the folder with helm and the tools that check charts; otherwise `tests/helm/build.sh` builds them.
 
 #![allow(
     clippy::unwrap_used,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::charts::CHART;
 use crate::release::Release;
-use crate::support::tools::said;
+use crate::support::tools::stdout_of;
 use crate::support::{PATIENCE, SYSTEM, eventually_or};
 
 const READ: &[&str] = &["get", "list", "watch"];
@@ -133,7 +133,7 @@ async fn may(release: &Release, who: &str, place: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn people_may_what_the_roles_for_people_say_and_nothing_else() {
+async fn people_have_exactly_the_rights_of_the_roles_for_people() {
     let release = Release::install("helm-people", CHART, &[]).await;
     for namespace in ["acme", "globex"] {
         release.kubectl(&["create", "namespace", namespace]).await;
@@ -176,7 +176,7 @@ rules: [{apiGroups: [\"\"], resources: [configmaps], verbs: [create]}]
 
     // Without aggregation the cluster's roles forget our kinds; who was bound to the chart's own roles may what they
     // say.
-    said(&mut release.helm(&["upgrade", "roster", CHART, "-n", SYSTEM, "--set", "rbac.aggregate=false"]));
+    stdout_of(&mut release.helm(&["upgrade", "roster", CHART, "-n", SYSTEM, "--set", "rbac.aggregate=false"]));
     for (who, place) in [("vera", "acme"), ("edna", "acme"), ("adam", "acme"), ("paul", "globex")] {
         eventually_or(PATIENCE, format!("{who} to have lost what was aggregated"), async || {
             let still = may(&release, who, place).await;

@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::proxy::Proxy;
 use crate::support::account::kubeconfig;
-use crate::support::tools::{said, tool};
+use crate::support::tools::{stdout_of, tool};
 use crate::support::{ControlPlane, Controller, ControllerProcess, PATIENCE, SYSTEM, eventually_or};
 
 /// The chart of the release before this one, as it was packaged.
@@ -39,7 +39,7 @@ impl Release {
         if values == STORE {
             release.install_and_wait(helm).await;
         } else {
-            said(&mut helm);
+            stdout_of(&mut helm);
         }
         release
     }
@@ -91,7 +91,7 @@ impl Release {
     pub async fn pod(&self, workload: &str) -> Pod {
         let spec = self.json(&["get", "-n", SYSTEM, workload]).await["spec"]["template"]["spec"].take();
         let args: Vec<String> = serde_json::from_value(spec["containers"][0]["args"].clone()).unwrap();
-        // What the pod would have of its own is said by `spawn`.
+        // `spawn` sets what the pod would have of its own.
         let own = ["controller", "--http=", &format!("--store-namespace={SYSTEM}"), "--sqlite-dir="];
         let (own_args, args): (Vec<_>, Vec<_>) =
             args.into_iter().partition(|arg| own.iter().any(|own| arg.starts_with(own)));

@@ -113,7 +113,7 @@ pub fn missing(given: &BTreeSet<Given>, needed: &BTreeSet<Needed>) -> Vec<String
 }
 
 #[test]
-fn requests_need_what_the_api_server_says_they_need() {
+fn requests_need_the_rights_that_the_api_server_reports() {
     for (method, path, query, needed) in [
         ("GET", "/api/v1/namespaces", "watch=true", "watch /namespaces \"\" everywhere"),
         ("GET", "/api/v1/namespaces/kube-system", "", "get /namespaces \"kube-system\" everywhere"),

@@ -10,7 +10,7 @@ use crate::charts::{ACCESS, CHART};
 use crate::proxy::Proxy;
 use crate::release::{Release, STORE, access};
 use crate::rights::{Given, given, missing, unused};
-use crate::support::tools::{complaint, said};
+use crate::support::tools::{stderr_of, stdout_of};
 use crate::support::{PATIENCE, SYSTEM, eventually_or, ready, wait_condition, wait_view};
 
 async fn tamper(file: &Path) {
@@ -44,7 +44,7 @@ async fn has_exactly_the_rights_it_needs(release: &Release, proxy: &Proxy) {
 
 // helm blocks its thread, and the proxy must keep running.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_installation_from_its_first_day_to_its_last_with_exactly_the_rights_it_needs() {
+async fn an_installation_works_from_install_to_uninstall_with_minimal_rights() {
     let release = Release::install("helm", CHART, &STORE).await;
     let pod = release.pod("statefulset/roster").await;
     let proxy = release.log_in(&pod).await;
@@ -61,18 +61,18 @@ async fn an_installation_from_its_first_day_to_its_last_with_exactly_the_rights_
     assert_eq!(roster.stop().await.code(), Some(0));
     let mut roster = release.controller(&pod, &proxy);
     ready(&mut roster, "cannot list resource \"invitations\"").await;
-    said(release.helm(&["upgrade", "roster", CHART, "-n", SYSTEM, "--force-conflicts"]).args(STORE));
+    stdout_of(release.helm(&["upgrade", "roster", CHART, "-n", SYSTEM, "--force-conflicts"]).args(STORE));
     ready(&mut roster, "200 OK").await;
 
     // Its last day: nobody loses access, and after a new installation it continues where it was.
     assert_eq!(roster.stop().await.code(), Some(0));
     let before = access(&release.file()).await;
     assert!(before.contains("acme/acme eve@acme.example orders=Edit (2)"), "{before:#?}");
-    said(&mut release.helm(&["uninstall", "roster", "-n", SYSTEM]));
+    stdout_of(&mut release.helm(&["uninstall", "roster", "-n", SYSTEM]));
     assert_eq!(access(&release.file()).await, before);
     release.kubectl(&["get", "-n", "acme", "membership/acme-eve-acme-example"]).await;
     release.kubectl(&["get", "identitystore/default"]).await;
-    said(release.helm(&["install", "roster", CHART, "-n", SYSTEM]).args(STORE));
+    stdout_of(release.helm(&["install", "roster", CHART, "-n", SYSTEM]).args(STORE));
     let proxy = release.log_in(&pod).await;
     let mut roster = release.controller(&pod, &proxy);
     ready(&mut roster, "200 OK").await;
@@ -92,16 +92,16 @@ fn view(release: &Release, who: &str, wanted: &str) -> impl Future<Output = ()> 
 /// Access by the other chart: helm waits until it is in the store, and not for what never will be.
 async fn helm_waits_for_access(release: &Release) {
     let wait = ["--wait", "--timeout"];
-    said(release.helm(&["install", "acme", ACCESS, "--create-namespace"]).args(PORTAL).args(wait).arg("60s"));
+    stdout_of(release.helm(&["install", "acme", ACCESS, "--create-namespace"]).args(PORTAL).args(wait).arg("60s"));
     let seen = crate::support::view(&release.file(), "acme/acme", "dana@acme.example").await;
     assert_eq!(seen["orders"], "Edit", "what helm waited for is in the store");
     let started = Instant::now();
     let stalled = ["--set", "accounts.acme.roles.night-shift.permissions.no-such-section=Edit"];
     let mut upgrade = release.helm(&["upgrade", "acme", ACCESS]);
-    let said_instead = complaint(&upgrade.args(PORTAL).args(stalled).args(wait).arg("80s").output().unwrap());
+    let said_instead = stderr_of(&upgrade.args(PORTAL).args(stalled).args(wait).arg("80s").output().unwrap());
     assert!(started.elapsed() < Duration::from_secs(40), "it waited {:?}: {said_instead}", started.elapsed());
     assert!(said_instead.contains("night-shift"), "{said_instead}");
-    said(release.helm(&["upgrade", "acme", ACCESS]).args(PORTAL).args(wait).arg("60s"));
+    stdout_of(release.helm(&["upgrade", "acme", ACCESS]).args(PORTAL).args(wait).arg("60s"));
 }
 
 /// Has the controller do all that it ever does.
@@ -127,7 +127,7 @@ async fn does_all_it_can(release: &Release) {
     }
     // Somebody else writes into a status of each kind.
     let invited = ["--set", "accounts.acme.invitations.gus@acme\\.example.roleRef.name=viewer"];
-    said(release.helm(&["upgrade", "acme", ACCESS]).args(PORTAL).args(invited));
+    stdout_of(release.helm(&["upgrade", "acme", ACCESS]).args(PORTAL).args(invited));
     for object in [
         "permissioncatalog/chart-portal",
         "identitystore/default",
@@ -137,7 +137,7 @@ async fn does_all_it_can(release: &Release) {
         "membership/acme-eve-acme-example",
         "invitation/acme-gus-acme-example",
     ] {
-        eventually_or(PATIENCE, format!("{object} to be said of"), async || {
+        eventually_or(PATIENCE, format!("{object} to have an event"), async || {
             let generation = ["get", "-n", "acme", object, "-o", "jsonpath={.status.observedGeneration}"];
             let at = release.kubectl(&generation).await;
             if at.parse::<i64>().is_ok_and(|at| at > 0) { Ok(()) } else { Err(at) }
@@ -166,8 +166,8 @@ spec: {catalogRef: {name: brief}}
         let what = format!("generation {wanted:?} of the catalog to have reached everybody");
         eventually_or(PATIENCE, what, async || {
             let record = ["get", "configmap", "-n", SYSTEM, "--ignore-not-found", "roster-catalog-brief"];
-            let said = release.kubectl(&[&record[..], &["-o", "jsonpath={.data.generation}"]].concat()).await;
-            if said == wanted { Ok(()) } else { Err(said) }
+            let output = release.kubectl(&[&record[..], &["-o", "jsonpath={.data.generation}"]].concat()).await;
+            if output == wanted { Ok(()) } else { Err(output) }
         })
         .await;
     };

@@ -2,7 +2,7 @@
 
 use crate::charts::{ACCESS, CHART};
 use crate::release::{FORMER, Release, STORE, access};
-use crate::support::tools::{complaint, said, tool};
+use crate::support::tools::{stderr_of, stdout_of, tool};
 use crate::support::{ControlPlane, PATIENCE, SYSTEM, eventually_or, ready, view};
 
 /// Message of this release's controller about definitions of the former release.
@@ -19,7 +19,7 @@ async fn an_upgrade_and_a_rollback_change_nobodys_access() {
 
     // An upgrade adds what the definitions lack, and the pod need not be started again for that. Pods that start
     // afterwards get the arguments of this release.
-    let upgrade = || said(release.helm(&["upgrade", "roster", CHART, "-n", SYSTEM]).args(STORE));
+    let upgrade = || stdout_of(release.helm(&["upgrade", "roster", CHART, "-n", SYSTEM]).args(STORE));
     upgrade();
     ready(&mut roster, "200 OK").await;
     assert_eq!(roster.stop().await.code(), Some(0));
@@ -30,13 +30,13 @@ async fn an_upgrade_and_a_rollback_change_nobodys_access() {
     ready(&mut roster, "200 OK").await;
 
     let values = ["-n", "acme", "-f", "charts/roster-access/ci/portal.yaml", "--wait", "--timeout", "60s"];
-    said(release.helm(&["install", "acme", ACCESS, "--create-namespace"]).args(values));
+    stdout_of(release.helm(&["install", "acme", ACCESS, "--create-namespace"]).args(values));
     let before = access(&release.file()).await;
     assert!(before.iter().any(|line| line.starts_with("acme/acme dana@acme.example orders=Edit ")), "{before:#?}");
 
     // A rollback removes no definition, but restores the former ones: the controller reports it, and nothing is
     // written.
-    said(&mut release.helm(&["rollback", "roster", "1", "-n", SYSTEM]));
+    stdout_of(&mut release.helm(&["rollback", "roster", "1", "-n", SYSTEM]));
     ready(&mut roster, OUTDATED).await;
     release.kubectl(&["get", "crd", "invitations.roster.dev"]).await;
     assert_eq!(access(&release.file()).await, before, "after the rollback");
@@ -49,7 +49,7 @@ async fn an_upgrade_and_a_rollback_change_nobodys_access() {
 
     // Helm waits for a new member; by then all others have been reconciled again, too.
     let hal = ["--set", "accounts.acme.members.hal@acme\\.example.role=viewer"];
-    said(release.helm(&["upgrade", "acme", ACCESS]).args(values).args(hal));
+    stdout_of(release.helm(&["upgrade", "acme", ACCESS]).args(values).args(hal));
     assert_eq!(view(&release.file(), "acme/acme", "hal@acme.example").await["orders"], "View");
     let mut after = access(&release.file()).await;
     after.retain(|line| !line.starts_with("acme/acme hal@acme.example "));
@@ -58,9 +58,9 @@ async fn an_upgrade_and_a_rollback_change_nobodys_access() {
     // Helm forgets the people's release, and may have it back (docs/operations/uninstall.md).
     let all = access(&release.file()).await;
     release.kubectl(&["delete", "secrets", "-n", "acme", "-l", "owner=helm,name=acme"]).await;
-    assert!(!said(&mut release.helm(&["list", "-n", "acme", "-q"])).contains("acme"));
+    assert!(!stdout_of(&mut release.helm(&["list", "-n", "acme", "-q"])).contains("acme"));
     release.kubectl(&["get", "-n", "acme", "membership/acme-hal-acme-example"]).await;
-    said(release.helm(&["install", "acme", ACCESS, "--take-ownership"]).args(values).args(hal));
+    stdout_of(release.helm(&["install", "acme", ACCESS, "--take-ownership"]).args(values).args(hal));
     assert_eq!(access(&release.file()).await, all);
     assert!(proxy.refused().is_empty(), "{:?}", proxy.refused());
     assert_eq!(roster.stop().await.code(), Some(0));
@@ -76,7 +76,7 @@ async fn an_upgrade_makes_the_store_that_an_installation_could_not_and_leaves_it
     };
     // As with an API server that is slow to serve what was just defined.
     let install = ["install", "roster", CHART, "--create-namespace", "--set", "crds.install=false"];
-    let says = complaint(&helm(&install).output().unwrap());
+    let says = stderr_of(&helm(&install).output().unwrap());
     assert!(says.contains("no matches for kind \"IdentityStore\""), "{says}");
 
     eventually_or(PATIENCE, "the definitions and then the store to be made".to_owned(), async || {
@@ -92,6 +92,6 @@ async fn an_upgrade_makes_the_store_that_an_installation_could_not_and_leaves_it
     let before = plane.kubectl_ok(&whole, None).await;
     assert!(before.contains("\"paused\": true"), "{before}");
     let otherwise = "defaultStore.spec.sqlite.file=roster.db,defaultStore.spec.paused=false";
-    said(&mut helm(&["upgrade", "roster", CHART, "--set", otherwise]));
+    stdout_of(&mut helm(&["upgrade", "roster", CHART, "--set", otherwise]));
     assert_eq!(plane.kubectl_ok(&whole, None).await, before);
 }

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::built::{IMAGE, judging};
 use crate::support::parse_yaml;
-use crate::support::tools::{complaint, repository, said, tool};
+use crate::support::tools::{repository, stderr_of, stdout_of, tool};
 
 fn containerfile() -> Value {
-    serde_json::from_str(&said(judging("containerfile").arg("Containerfile"))).unwrap()
+    serde_json::from_str(&stdout_of(judging("containerfile").arg("Containerfile"))).unwrap()
 }
 
 /// Returns the arguments of an instruction of a stage.
@@ -75,7 +75,7 @@ fn the_containerfile_makes_the_same_image() {
 
 #[test]
 fn the_image_has_every_store() {
-    let about = said(
+    let about = stdout_of(
         Command::new(env!("CARGO"))
             .args(["metadata", "--no-deps", "--format-version", "1"])
             .current_dir(repository("")),
@@ -92,7 +92,7 @@ fn the_image_has_every_store() {
 
 #[test]
 fn the_chart_runs_it_as_it_is_meant_to_be_run() {
-    let rendered: Vec<Value> = parse_yaml(&said(tool("helm").args(["template", "roster", "charts/roster"])));
+    let rendered: Vec<Value> = parse_yaml(&stdout_of(tool("helm").args(["template", "roster", "charts/roster"])));
     let workload = rendered.iter().find(|one| one["kind"] == "StatefulSet").unwrap();
     let pod = &workload["spec"]["template"]["spec"];
     let container = &pod["containers"][0];
@@ -105,14 +105,14 @@ fn the_chart_runs_it_as_it_is_meant_to_be_run() {
     assert_eq!(container["command"], Value::Null, "the image's entrypoint is run");
     // Where a volume is mounted, the image has the folder: a runtime cannot make it below a read-only root.
     let mount = container["volumeMounts"][0]["mountPath"].as_str().unwrap();
-    let listed = said(Command::new("tar").arg("-tzf").arg(IMAGE.layer()));
+    let listed = stdout_of(Command::new("tar").arg("-tzf").arg(IMAGE.layer()));
     assert!(listed.lines().any(|line| format!("/{line}") == format!("{mount}/")), "{mount}: {listed}");
 }
 
 #[test]
 fn the_release_is_without_fault_and_pins_what_it_uses() {
     let file = ".github/workflows/release.yaml";
-    said(judging("actionlint").args(["-no-color", file]));
+    stdout_of(judging("actionlint").args(["-no-color", file]));
     let text = fs::read_to_string(repository(file)).unwrap();
     let mut used = 0;
     for line in text.lines().filter_map(|line| line.trim().strip_prefix("- uses: ")) {
@@ -132,7 +132,7 @@ fn the_release_is_without_fault_and_pins_what_it_uses() {
 fn a_tag_is_the_version_of_everything() {
     let tag = |tag: &str| Command::new(repository("scripts/tag.sh")).arg(tag).output().unwrap();
     assert!(tag(concat!("v", env!("CARGO_PKG_VERSION"))).status.success());
-    let other = complaint(&tag("v99.0.0"));
+    let other = stderr_of(&tag("v99.0.0"));
     for place in ["Cargo.toml", "charts/roster/Chart.yaml", "charts/roster-access/Chart.yaml (appVersion)"] {
         assert!(other.contains(&format!("but {place} says")), "{other}");
     }

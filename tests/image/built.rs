@@ -7,12 +7,12 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::support::tools::{repository, said};
+use crate::support::tools::{repository, stdout_of};
 
 /// The image.
 pub static IMAGE: LazyLock<Image> = LazyLock::new(|| {
     let out = std::env::var_os("ROSTER_IMAGE").map(PathBuf::from).unwrap_or_else(|| {
-        said(&mut Command::new(repository("scripts/image.sh")));
+        stdout_of(&mut Command::new(repository("scripts/image.sh")));
         repository("target/image")
     });
     Image::in_folder(&out)
@@ -22,7 +22,7 @@ static TOOLS: LazyLock<PathBuf> = LazyLock::new(|| built("image/tools.sh"));
 static LINT: LazyLock<PathBuf> = LazyLock::new(|| built("tests/image/build.sh"));
 
 fn built(script: &str) -> PathBuf {
-    said(&mut Command::new(repository(script))).trim().into()
+    stdout_of(&mut Command::new(repository(script))).trim().into()
 }
 
 /// One of the programs that make images.
@@ -86,7 +86,7 @@ impl Image {
     /// Its files, and how a runtime is to run it, in a new folder.
     pub fn unpack(&self, bundle: &Path) {
         let image = format!("{}:{}", self.layout.display(), env!("CARGO_PKG_VERSION"));
-        said(making("umoci").args(["unpack", "--image", &image]).arg(bundle));
+        stdout_of(making("umoci").args(["unpack", "--image", &image]).arg(bundle));
     }
 
     /// One of its files.

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::built::{IMAGE, Image, blob};
-use crate::support::tools::{repository, said};
+use crate::support::tools::{repository, stdout_of};
 
 #[test]
 fn nothing_is_in_it_but_what_roster_needs() {
-    let listed = said(Command::new("tar").env("TZ", "UTC").args(["--numeric-owner", "-tvzf"]).arg(IMAGE.layer()));
+    let listed = stdout_of(Command::new("tar").env("TZ", "UTC").args(["--numeric-owner", "-tvzf"]).arg(IMAGE.layer()));
     let created = IMAGE.config["created"].as_str().unwrap();
     let found: Vec<_> = listed
         .lines()
@@ -51,7 +51,7 @@ fn the_binary_needs_no_library_and_knows_nothing_of_the_machine_it_was_built_on(
     let folder = tempfile::tempdir().unwrap();
     let binary = folder.path().join("roster");
     fs::write(&binary, IMAGE.file("roster")).unwrap();
-    let headers = said(Command::new("readelf").args(["--wide", "--program-headers", "--dynamic"]).arg(&binary));
+    let headers = stdout_of(Command::new("readelf").args(["--wide", "--program-headers", "--dynamic"]).arg(&binary));
     assert!(headers.contains("LOAD"), "{headers}");
     for dynamic in ["INTERP", "(NEEDED)"] {
         assert!(!headers.contains(dynamic), "{headers}");
@@ -91,7 +91,7 @@ fn it_says_what_it_is() {
     assert_eq!(label("version"), env!("CARGO_PKG_VERSION"));
     assert_eq!(label("licenses"), env!("CARGO_PKG_LICENSE"));
     assert_eq!(label("created"), IMAGE.config["created"]);
-    let git = |args: &[&str]| said(Command::new("git").args(args).current_dir(repository(""))).trim().to_owned();
+    let git = |args: &[&str]| stdout_of(Command::new("git").args(args).current_dir(repository(""))).trim().to_owned();
     assert_eq!(label("revision").trim_end_matches("-dirty"), git(&["rev-parse", "HEAD"]));
     let at: jiff::Timestamp = label("created").parse().unwrap();
     assert_eq!(at.as_second().to_string(), git(&["log", "-1", "--format=%ct"]));
@@ -102,7 +102,7 @@ fn it_says_what_it_is() {
 }
 
 #[test]
-fn each_blob_is_what_its_digest_says_and_none_is_over() {
+fn each_blob_matches_its_digest_and_none_is_unused() {
     let manifest = &IMAGE.manifest;
     let mut named: BTreeSet<_> = [&manifest["config"], &manifest["layers"][0]]
         .map(|one| one["digest"].as_str().unwrap().to_owned())
@@ -118,14 +118,14 @@ fn each_blob_is_what_its_digest_says_and_none_is_over() {
     assert_eq!(there, named.len());
     // The archive is the layout.
     let folder = tempfile::tempdir().unwrap();
-    said(Command::new("tar").arg("-xf").arg(&IMAGE.archive).arg("-C").arg(folder.path()));
-    said(Command::new("diff").arg("-r").arg(folder.path()).arg(&IMAGE.layout));
+    stdout_of(Command::new("tar").arg("-xf").arg(&IMAGE.archive).arg("-C").arg(folder.path()));
+    stdout_of(Command::new("diff").arg("-r").arg(folder.path()).arg(&IMAGE.layout));
 }
 
 /// Another day, another place, another user's habits.
 fn again(out: &Path) -> Image {
     let script = format!("umask 077; exec {}", repository("scripts/image.sh").display());
-    said(
+    stdout_of(
         Command::new("bash")
             .args(["-c", &script])
             .env("ROSTER_IMAGE_OUT", out)
@@ -137,7 +137,7 @@ fn again(out: &Path) -> Image {
 }
 
 #[test]
-fn made_again_it_is_the_same_to_the_last_byte() {
+fn a_second_build_is_byte_identical() {
     let folder = tempfile::tempdir().unwrap();
     let second = again(folder.path());
     assert_eq!(second.digest, IMAGE.digest);

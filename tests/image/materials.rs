@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::built::{IMAGE, json, judging_materials};
-use crate::support::tools::{complaint, repository, said};
+use crate::support::tools::{repository, stderr_of, stdout_of};
 
 fn key(component: &Value) -> String {
     format!("{} {}", component["name"].as_str().unwrap(), component["version"].as_str().unwrap())
@@ -23,18 +23,18 @@ fn is_crate(component: &Value) -> bool {
 
 #[test]
 fn it_is_a_document_of_cyclonedx() {
-    said(&mut judging_materials(&IMAGE.materials));
+    stdout_of(&mut judging_materials(&IMAGE.materials));
     // One that is wrong is found.
     let folder = tempfile::tempdir().unwrap();
     let mut wrong = json(&IMAGE.materials);
     wrong["components"][0]["type"] = json!("wood");
     let file = folder.path().join("wrong.json");
     fs::write(&file, wrong.to_string()).unwrap();
-    assert!(complaint(&judging_materials(&file).output().unwrap()).contains("/components/0/type"));
+    assert!(stderr_of(&judging_materials(&file).output().unwrap()).contains("/components/0/type"));
 }
 
 #[test]
-fn it_is_beside_the_image_and_in_it() {
+fn the_bill_of_materials_is_next_to_the_image_and_in_it() {
     assert!(IMAGE.file("usr/share/doc/roster/roster.cdx.json") == fs::read(&IMAGE.materials).unwrap());
     let about = &json(&IMAGE.materials)["metadata"];
     assert_eq!(about["component"]["name"], "roster");
@@ -50,7 +50,7 @@ fn it_is_beside_the_image_and_in_it() {
 fn it_names_the_crates_that_cargo_links_for_this_target_and_no_other() {
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     let edges = ["--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"];
-    let tree = said(
+    let tree = stdout_of(
         Command::new(env!("CARGO"))
             .args(["tree", "--locked", "--offline", "--target", &target])
             .args(edges)
@@ -63,11 +63,11 @@ fn it_names_the_crates_that_cargo_links_for_this_target_and_no_other() {
         linked.insert(format!("{name} {version}"));
     }
     assert!(linked.remove(concat!("roster ", env!("CARGO_PKG_VERSION"))));
-    let said: BTreeSet<_> = components().iter().filter(|one| is_crate(one)).map(key).collect();
-    assert_eq!(said, linked);
+    let output: BTreeSet<_> = components().iter().filter(|one| is_crate(one)).map(key).collect();
+    assert_eq!(output, linked);
     for (name, is_linked) in [("ring", true), ("kube", true), ("insta", false), ("serde_derive", false), ("cc", false)]
     {
-        assert_eq!(said.iter().any(|one| one.starts_with(&format!("{name} "))), is_linked, "{name}");
+        assert_eq!(output.iter().any(|one| one.starts_with(&format!("{name} "))), is_linked, "{name}");
     }
 }
 
@@ -88,7 +88,7 @@ fn what_is_not_a_crate_is_there_in_the_version_that_is_said() {
 }
 
 fn said_by_rustc() -> String {
-    said(Command::new("rustc").arg("--version").current_dir(repository("")))
+    stdout_of(Command::new("rustc").arg("--version").current_dir(repository("")))
 }
 
 #[test]

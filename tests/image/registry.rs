@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::built::{ARCHITECTURE, IMAGE, making};
-use crate::support::tools::{repository, said, tool};
+use crate::support::tools::{repository, stdout_of, tool};
 use crate::support::{PATIENCE, eventually};
 
 /// A registry, ended when it is dropped.
@@ -26,8 +26,9 @@ impl Registry {
             .spawn()
             .unwrap();
         let port = eventually(PATIENCE, "the registry to listen", async || {
-            let said = fs::read_to_string(&log).unwrap();
-            said.split_once("serving on port ")
+            let output = fs::read_to_string(&log).unwrap();
+            output
+                .split_once("serving on port ")
                 .filter(|(_, port)| port.ends_with('\n'))
                 .map(|(_, port)| port.trim().to_owned())
         })
@@ -50,7 +51,7 @@ async fn a_release_is_pushed_and_the_chart_names_the_image_by_its_digest() {
     let helm = tool("helm").get_program().to_owned();
     let path =
         format!("{}:{}", std::path::Path::new(&helm).parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let published = said(
+    let published = stdout_of(
         Command::new(repository("scripts/publish.sh"))
             .args([&image, &charts, "--plain-http"])
             .env("PATH", path)
@@ -59,7 +60,7 @@ async fn a_release_is_pushed_and_the_chart_names_the_image_by_its_digest() {
     );
     let lines: Vec<_> = published.lines().collect();
     let [first, roster, access] = lines[..] else { panic!("{published}") };
-    let crane = |args: &[&str]| said(making("crane").args(args)).trim().to_owned();
+    let crane = |args: &[&str]| stdout_of(making("crane").args(args)).trim().to_owned();
     let version = env!("CARGO_PKG_VERSION");
 
     let tagged = format!("{image}:{version}");
@@ -74,7 +75,7 @@ async fn a_release_is_pushed_and_the_chart_names_the_image_by_its_digest() {
     for (chart, line) in [("roster", roster), ("roster-access", access)] {
         let reference = format!("{charts}/{chart}:{version}");
         assert_eq!(line, format!("chart {charts}/{chart}@{}", crane(&["digest", &reference])));
-        said(
+        stdout_of(
             tool("helm")
                 .args([
                     "pull",
@@ -88,13 +89,13 @@ async fn a_release_is_pushed_and_the_chart_names_the_image_by_its_digest() {
         );
     }
     let package = folder.path().join(format!("roster-{version}.tgz"));
-    let rendered = said(tool("helm").args(["template", "roster"]).arg(&package));
+    let rendered = stdout_of(tool("helm").args(["template", "roster"]).arg(&package));
     let pinned = first.strip_prefix("image ").unwrap();
     assert!(rendered.contains(&format!("image: {pinned}\n")), "{pinned}");
 }
 
 #[test]
 fn an_engine_that_knows_no_layouts_reads_the_archive_as_well() {
-    let judged = said(making("crane").args(["validate", "--tarball"]).arg(&IMAGE.archive));
+    let judged = stdout_of(making("crane").args(["validate", "--tarball"]).arg(&IMAGE.archive));
     assert!(judged.starts_with("PASS"), "{judged}");
 }

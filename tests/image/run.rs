@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::container::{Container, Pod};
-use crate::support::tools::{said, tool};
+use crate::support::tools::{stdout_of, tool};
 use crate::support::{ControlPlane, PATIENCE, SYSTEM, eventually_or, view, wait_condition};
 
 /// The strictest pod there is, with nothing of a volume.
@@ -74,7 +74,7 @@ fn the_embedded_store_takes_a_large_account_with_one_writable_folder() {
 async fn chart(plane: &ControlPlane, kind: &str, values: &[&str], folder: &Path) -> (Pod, u16, Value) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let http = format!("http.address=127.0.0.1,http.port={port}");
-    said(
+    stdout_of(
         tool("helm")
             .args(["install", "roster", "charts/roster", "-n", SYSTEM, "--create-namespace", "--set", &http])
             // Of the loopback, which no kubelet would reach.
@@ -182,6 +182,7 @@ fn it_is_run_by_the_user_that_it_names_itself() {
     assert_eq!(config["process"]["user"]["uid"], 65532);
     assert_eq!(config["process"]["user"]["gid"], 65532);
     assert_eq!(config["process"]["args"], json!(["/roster"]));
-    let owner = said(Command::new("stat").args(["--format=%u %g %a"]).arg(bundle.path().join("rootfs/var/lib/roster")));
+    let owner =
+        stdout_of(Command::new("stat").args(["--format=%u %g %a"]).arg(bundle.path().join("rootfs/var/lib/roster")));
     assert_eq!(owner.trim(), "65532 65532 700");
 }

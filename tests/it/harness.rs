@@ -49,6 +49,6 @@ async fn a_control_plane_of_ones_own_is_stopped_in_parts_and_purged() {
 
 #[tokio::test]
 #[should_panic(expected = "for: the impossible")]
-async fn waiting_ends_with_what_was_waited_for() {
+async fn waiting_returns_the_awaited_value() {
     eventually(Duration::from_millis(50), "the impossible", async || None::<()>).await;
 }

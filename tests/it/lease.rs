@@ -10,8 +10,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
-use roster::cluster::leases::{Event, Leadership, Share};
-use roster::control::ShareEvent;
+use roster::cluster::leases::{Event, Leadership, LeaseTask};
+use roster::control::ShardEvent;
 use roster::control::leases::{LeaseTiming, NAME, ShardConfig};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -76,9 +76,9 @@ fn candidate(client: Client, namespace: &str, identity: &str, timing: LeaseTimin
 
 /// Waits until all is ours.
 async fn acquire(candidate: Candidate) -> Leadership {
-    let mut share = Share::join(candidate.client, candidate.config);
+    let mut lease_task = LeaseTask::join(candidate.client, candidate.config);
     loop {
-        if let Event::Taken(leadership) = share.events.recv().await.unwrap() {
+        if let Event::Taken(leadership) = lease_task.events.recv().await.unwrap() {
             return leadership;
         }
     }
@@ -86,9 +86,9 @@ async fn acquire(candidate: Candidate) -> Leadership {
 
 /// Waits until it is refused.
 async fn refusal(candidate: Candidate) -> String {
-    let mut share = Share::join(candidate.client, candidate.config);
+    let mut lease_task = LeaseTask::join(candidate.client, candidate.config);
     loop {
-        if let Event::Share(ShareEvent::Unable(why)) = share.events.recv().await.unwrap() {
+        if let Event::Shard(ShardEvent::CannotAcquire(why)) = lease_task.events.recv().await.unwrap() {
             return why;
         }
     }
@@ -104,7 +104,7 @@ async fn a_successor_takes_over_at_once_when_the_leader_stops() {
     // With the real times: a successor that waited for expiry would come after 15 seconds.
     let first = acquire(setup.candidate("first", LeaseTiming::default())).await;
     let second = tokio::spawn(acquire(setup.candidate("second", LeaseTiming::default())));
-    assert!(first.term().holds());
+    assert!(first.check().is_held());
     let (epoch, lost, stopped) = (first.epoch, first.lost.clone(), Instant::now());
     first.release().await;
     assert!(lost.is_cancelled());
@@ -116,7 +116,7 @@ async fn a_successor_takes_over_at_once_when_the_leader_stops() {
 }
 
 #[tokio::test]
-async fn two_contenders_never_lead_together() {
+async fn two_candidates_never_lead_at_the_same_time() {
     let setup = Setup::new("lease-two").await;
     let first = setup.lead("first").await;
     let second = setup.contend("second");
@@ -126,7 +126,7 @@ async fn two_contenders_never_lead_together() {
         (setup.spec().await.renew_time.unwrap().0 > until).then_some(())
     })
     .await;
-    assert!(first.term().holds());
+    assert!(first.check().is_held());
     assert!(!second.is_finished());
     drop(first);
     within("the successor", second).await.unwrap();
@@ -142,7 +142,7 @@ async fn the_same_identity_gets_a_new_epoch() {
 }
 
 #[tokio::test]
-async fn a_leader_that_is_cut_off_knows_before_anybody_takes_over() {
+async fn a_disconnected_leader_stops_before_another_takes_over() {
     let setup = Setup::new("lease-cut").await;
     let line = Line::to(ControlPlane::shared().await).await;
     let first = acquire(candidate(line.client.clone(), setup.namespace.name(), "first", QUICK)).await;
@@ -154,14 +154,14 @@ async fn a_leader_that_is_cut_off_knows_before_anybody_takes_over() {
     .await;
     line.cut.store(true, Ordering::Relaxed);
     within("the first notices", first.lost.cancelled()).await;
-    assert!(!first.term().holds());
+    assert!(!first.check().is_held());
     assert!(!second.is_finished(), "somebody led already");
     let second = within("the second takes over", second).await.unwrap();
     assert!(second.epoch > first.epoch);
 }
 
 #[tokio::test]
-async fn a_leader_whose_process_stood_still_writes_nothing() {
+async fn a_suspended_leader_writes_nothing() {
     let setup = Setup::new("lease-still").await;
     let namespace = setup.namespace.name().to_owned();
     let (frozen, thawed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -177,7 +177,7 @@ async fn a_leader_whose_process_stood_still_writes_nothing() {
                 std::thread::sleep(Duration::from_millis(10));
             }
             assert!(!first.lost.is_cancelled(), "nothing ran that could have noticed");
-            assert!(!first.term().holds(), "a writer that asks first is told");
+            assert!(!first.check().is_held(), "a writer that checks first notices it");
             first.lost.cancelled().await;
             first.epoch
         })
@@ -187,12 +187,12 @@ async fn a_leader_whose_process_stood_still_writes_nothing() {
     thawed.store(true, Ordering::Release);
     let first = tokio::task::spawn_blocking(move || process.join().unwrap()).await.unwrap();
     assert!(second.epoch > first);
-    assert!(second.term().holds());
+    assert!(second.check().is_held());
     assert_eq!(setup.holder().await.as_deref(), Some("second"));
 }
 
 #[tokio::test]
-async fn deleting_the_lease_ends_leading_and_the_epoch_grows_all_the_same() {
+async fn deleting_the_lease_ends_leadership_and_the_epoch_still_grows() {
     let setup = Setup::new("lease-deleted").await;
     let first = setup.lead("first").await;
     let second = setup.contend("second");
@@ -210,13 +210,13 @@ async fn deleting_the_lease_ends_leading_and_the_epoch_grows_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_leader_that_died_is_waited_for_and_replaced() {
+async fn a_killed_leader_is_replaced_after_its_lease_expires() {
     let setup = Setup::new("lease-died").await;
     put(&setup, Some("died"), Timestamp::now(), Timestamp::now()).await;
     let started = Instant::now();
     let second = setup.lead("second").await;
     assert!(started.elapsed() >= QUICK.duration, "{:?}", started.elapsed());
-    assert!(second.term().holds());
+    assert!(second.check().is_held());
 }
 
 #[tokio::test]
@@ -250,11 +250,11 @@ async fn an_annotation_on_the_lease_is_no_loss() {
         (setup.spec().await.renew_time.unwrap().0 > noted).then_some(())
     })
     .await;
-    assert!(first.term().holds());
+    assert!(first.check().is_held());
 }
 
 #[tokio::test]
-async fn a_refusal_is_said_at_once() {
+async fn a_refusal_is_reported_at_once() {
     let plane = ControlPlane::shared().await;
     // With the real times: a busy API server may take longer to refuse than the short ones wait for an answer.
     let timing = LeaseTiming::default();

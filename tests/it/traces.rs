@@ -66,7 +66,7 @@ fn attributes(span: &Span) -> BTreeMap<&str, String> {
 }
 
 #[tokio::test]
-async fn a_trace_tells_what_a_pass_did_and_a_receiver_that_hangs_stops_nobody() {
+async fn a_trace_describes_a_pass_and_a_hanging_receiver_stops_nothing() {
     let plane = ControlPlane::own("traces").await;
     let folder = plane.data().join("stores");
     Controller::prepare(&plane).await;
@@ -91,8 +91,8 @@ async fn a_trace_tells_what_a_pass_did_and_a_receiver_that_hangs_stops_nobody() 
         span.name == "pass" && attributes(span).get("trigger").is_some_and(|trigger| trigger == "Membership/dana@1")
     };
     let pass = spans.iter().find(about_dana).unwrap_or_else(|| panic!("no such pass: {spans:#?}"));
-    let told = attributes(pass);
-    let says = |key: &str| told.get(key).map_or("", String::as_str);
+    let recorded = attributes(pass);
+    let says = |key: &str| recorded.get(key).map_or("", String::as_str);
     let key = site.key("acme");
     assert_eq!([says("account"), says("store"), says("scope")], [&key, site.name(), "members"]);
     assert_eq!([says("members"), says("cause"), says("outcome")], ["1", "change", "ok"]);
@@ -128,12 +128,15 @@ async fn a_trace_tells_what_a_pass_did_and_a_receiver_that_hangs_stops_nobody() 
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_none_is_told_of_at_once() {
+async fn an_invalid_endpoint_is_reported_at_once() {
     let roster = std::process::Command::new(env!("CARGO_BIN_EXE_roster"))
         .args(["controller", "--otlp-endpoint", "collector:4318"])
         .output()
         .unwrap();
     assert_eq!(roster.status.code(), Some(2));
-    let said = String::from_utf8(roster.stderr).unwrap();
-    assert!(said.starts_with("error: --otlp-endpoint \"collector:4318\": ") && said.lines().count() == 1, "{said}");
+    let printed = String::from_utf8(roster.stderr).unwrap();
+    assert!(
+        printed.starts_with("error: --otlp-endpoint \"collector:4318\": ") && printed.lines().count() == 1,
+        "{printed}"
+    );
 }

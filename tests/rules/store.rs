@@ -64,7 +64,7 @@ async fn defaults_and_blocked_people_are_bounded() {
 }
 
 #[tokio::test]
-async fn a_selector_is_given_where_it_is_asked_for_and_is_one() {
+async fn a_selector_is_required_with_from_selector_and_must_be_valid() {
     let selector = "selector must be set with from: Selector, and only then";
     let values = "values are needed with In and NotIn, and only there";
     let expression = |patch: &str| -> &'static str {

@@ -28,21 +28,21 @@ use crate::{
     watcher::MembershipWatcher,
 };
 
-/// Between two changes, so that each finds everything at rest.
+/// Pause between two changes, so that each starts while the controller is idle.
 const PAUSE: Duration = Duration::from_millis(60);
 
-/// Time that one change took, from when it was sent.
+/// Latencies of one change, measured from the request.
 #[derive(Clone, Copy, Debug)]
 struct Change {
-    /// Until the API server had taken it.
+    /// Until the API server has accepted it.
     taken: Duration,
-    /// Until the store held it.
+    /// Until the store has it.
     stored: Duration,
-    /// Until a watch saw the status that says so.
-    said: Duration,
+    /// Until a watch reports the status of the new generation.
+    reported: Duration,
 }
 
-/// Makes changes, and sees what comes of them.
+/// Makes single changes and measures their latencies.
 struct Changer<'a> {
     memberships: Api<Membership>,
     watcher: &'a MembershipWatcher,
@@ -50,7 +50,7 @@ struct Changer<'a> {
 }
 
 impl Changer<'_> {
-    /// Gives a member the next role, and waits until everybody knows.
+    /// Gives a member the next role, and waits for store and status.
     async fn change(&mut self, account: &str, number: u32, turn: usize) -> Result<Change> {
         let role = ROLES[turn % ROLES.len()];
         let name = objects::name(account, number);
@@ -62,13 +62,13 @@ impl Changer<'_> {
         let changed = self.memberships.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
         let taken = sent.elapsed();
         let generation = changed.metadata.generation.context("a generation")?;
-        let said = self.watcher.ready(&name, generation).await? - sent;
+        let reported = self.watcher.ready(&name, generation).await? - sent;
         let (reader, stored) = stored.await??;
         self.store = Some(reader);
-        Ok(Change { taken, stored: stored - sent, said })
+        Ok(Change { taken, stored: stored - sent, reported })
     }
 
-    /// Suspends a member, and waits until the store has it; how long that took.
+    /// Suspends a member, and waits until the store has it; returns the duration.
     async fn suspend(&mut self, account: &str, number: u32) -> Result<Duration> {
         let reader = self.store.take().context("the store is open")?;
         let key = format!("{NAMESPACE}/{account}");
@@ -82,7 +82,7 @@ impl Changer<'_> {
     }
 }
 
-/// The rows; ends the controller.
+/// Returns the rows, and stops the controller.
 pub async fn measure(
     environment: &Environment,
     size: &Size,
@@ -96,12 +96,12 @@ pub async fn measure(
     let mut twin = Twin::create(client).await?;
     say(&format!("{} changes in each account", size.changes));
     let (mut large, mut little, mut bare) = (Vec::new(), Vec::new(), Vec::new());
-    // The first of each warms up. Members are taken from the end, where nobody holds the role that changes later; the
-    // role they are given is never the one they have.
+    // The first change of each series warms up and is dropped. Members are taken from the end, where nobody holds the
+    // role that changes later. Each one gets a role that it does not have yet.
     for turn in 0..=size.changes {
-        let place = turn as usize;
+        let index = turn as usize;
         let (of_large, of_little) = (size.large - 1 - turn % 20, size.little - 1 - turn % 20);
-        let next = |number: u32| number as usize + 1 + place / 20;
+        let next = |number: u32| number as usize + 1 + index / 20;
         large.push(changer.change(LARGE, of_large, next(of_large)).await?);
         tokio::time::sleep(PAUSE).await;
         little.push(changer.change(LITTLE, of_little, next(of_little)).await?);
@@ -128,7 +128,7 @@ fn spread(values: &[f64]) -> Vec<f64> {
 }
 
 fn idle_rows(size: &Size, large: &[Change], little: &[Change], bare: &[Duration]) -> Vec<Row> {
-    let (stored, said) = (times(large, |change| change.stored), times(large, |change| change.said));
+    let (stored, reported) = (times(large, |change| change.stored), times(large, |change| change.reported));
     let of_little = times(little, |change| change.stored);
     let (taken, bare) = (times(large, |change| change.taken), milliseconds(bare));
     let figure = format!("one change → store, in an account of {} ÷ of {}", size.large, size.little);
@@ -151,13 +151,13 @@ fn idle_rows(size: &Size, large: &[Change], little: &[Change], bare: &[Duration]
         "one change → status ÷ a bare patch",
         "",
         Target::AtMost(4.0),
-        median(&said) / median(&bare),
+        median(&reported) / median(&bare),
     )
-    .with("status_ms_p10_p50_p90", spread(&said));
+    .with("status_ms_p10_p50_p90", spread(&reported));
     vec![by_size, to_store, to_status]
 }
 
-/// Changes while the statuses of a changed role's holders are being written.
+/// Measures changes while the controller writes the statuses of all holders of a changed role.
 async fn busy_rows(client: &Client, size: &Size, changer: &mut Changer<'_>, idle: &[Change]) -> Result<Vec<Row>> {
     say(&format!("changes while {} statuses are being written", size.holders));
     let roles: Api<Role> = Api::namespaced(client.clone(), NAMESPACE);
@@ -166,10 +166,10 @@ async fn busy_rows(client: &Client, size: &Size, changer: &mut Changer<'_>, idle
     let role = objects::shift(NAMESPACE, LARGE, "Manage");
     let name = role.metadata.name.clone().unwrap_or_default();
     roles.patch(&name, &PatchParams::default(), &Patch::Merge(&json!({"spec": role.spec}))).await?;
-    changer.watcher.seen(before + 20).await?;
+    changer.watcher.wait_for_events(before + 20).await?;
     let began = changed.elapsed();
     let mut busy = Vec::new();
-    // Nearly all: the last of them may be over while a change is under way.
+    // Not all of them: the last statuses could be written before a change has finished.
     let end = before + u64::from(size.holders) * 9 / 10;
     for turn in 0..size.changes {
         let number = size.large - 21 - turn;
@@ -180,7 +180,7 @@ async fn busy_rows(client: &Client, size: &Size, changer: &mut Changer<'_>, idle
     }
     let written = changer.watcher.events() - before;
     anyhow::ensure!(busy.len() >= 3, "the statuses were written before anything could be changed");
-    changer.watcher.seen(before + u64::from(size.holders)).await?;
+    changer.watcher.wait_for_events(before + u64::from(size.holders)).await?;
     let took = changed.elapsed();
     let count = f64::from(u32::try_from(busy.len())?);
     let figure = |what: &str| format!("one change → {what} while {} statuses are written ÷ idle", size.holders);
@@ -195,10 +195,10 @@ async fn busy_rows(client: &Client, size: &Size, changer: &mut Changer<'_>, idle
         .with("statuses_written_meanwhile", vec![f64::from(u32::try_from(written)?)])
         .with("first_status_after_s", vec![began.as_secs_f64()])
         .with("all_statuses_after_s", vec![took.as_secs_f64()]);
-    Ok(vec![to_store, row("busy-status", "status", |change| change.said)])
+    Ok(vec![to_store, row("busy-status", "status", |change| change.reported)])
 }
 
-/// Suspensions while a change of the role that most hold is being made in the same account.
+/// Measures suspensions while a change of the role with most holders is applied in the same account.
 async fn revocation_row(
     client: &Client,
     size: &Size,
@@ -208,7 +208,7 @@ async fn revocation_row(
     const LEVELS: [&str; 2] = ["Edit", "Manage"];
     say(&format!("suspensions while a role of {} is changed", size.holders));
     let roles: Api<Role> = Api::namespaced(client.clone(), NAMESPACE);
-    // Members who have another role, and were not changed before.
+    // Members with another role that were not changed before.
     let mut numbers = (size.holders..size.large - 200).rev();
     let mut number = || numbers.next().context("members are left");
     let (mut idle, mut busy) = (Vec::new(), Vec::new());
@@ -224,7 +224,7 @@ async fn revocation_row(
         let name = role.metadata.name.clone().unwrap_or_default();
         roles.patch(&name, &PatchParams::default(), &Patch::Merge(&json!({"spec": role.spec}))).await?;
         reader.until_audited(audited).await?;
-        // One right then, and one while the rest is looked at again.
+        // One during the first pass, and one while the rest is reconciled.
         for _ in 0..2 {
             busy.push(changer.suspend(LARGE, number()?).await?);
         }
@@ -237,7 +237,7 @@ async fn revocation_row(
         .with("idle_ms_p10_p50_p90", spread(&idle)))
 }
 
-/// An object like a Membership that no controller looks at: a bare patch of its status is what a round trip costs.
+/// Object like a Membership that no controller watches. A bare patch of its status takes one round trip.
 struct Twin {
     api: Api<DynamicObject>,
     name: String,
@@ -249,7 +249,7 @@ impl Twin {
         let gvk = GroupVersionKind::gvk(roster::api::GROUP, roster::api::VERSION, kind);
         let resource = ApiResource::from_gvk_with_plural(&gvk, plural);
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), NAMESPACE, &resource);
-        // The status of a real one, which the controller has written.
+        // The status that the controller has written to a real Membership.
         let mut model = baseline::membership(client, NAMESPACE, &objects::name(LARGE, 0)).await?;
         let mut twin = DynamicObject::new("twin", &resource);
         twin.data = json!({"spec": model.data["spec"]});

@@ -17,14 +17,14 @@ use crate::{
     watcher::MembershipWatcher,
 };
 
-/// Longest time anything may take.
+/// Time limit of each step.
 const PATIENCE: Duration = Duration::from_secs(900);
 
 /// Results of one round, in seconds.
 struct Round {
     created: f64,
     converged: f64,
-    floor: f64,
+    baseline: f64,
     created_and_converged: f64,
     /// Patches of status for each membership.
     patches: f64,
@@ -37,22 +37,22 @@ pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>>
         rounds.push(round(environment, size, number, &mut at_once).await?);
     }
     let every = |value: fn(&Round) -> f64| rounds.iter().map(value).collect::<Vec<_>>();
-    let after = every(|round| round.converged / round.floor);
-    let during = every(|round| round.created_and_converged / (round.created + round.floor));
+    let after = every(|round| round.converged / round.baseline);
+    let during = every(|round| round.created_and_converged / (round.created + round.baseline));
     let (members, accounts) = (size.memberships, size.accounts);
-    let figure = format!("converge {members} in {accounts} accounts ÷ floor");
+    let figure = format!("converge {members} in {accounts} accounts ÷ baseline");
     let converge = Row::new("converge", figure, "", Target::AtMost(1.1), median(&after))
         .with("ratios", after)
         .with("converge_s", every(|round| round.converged))
-        .with("floor_s", every(|round| round.floor))
+        .with("floor_s", every(|round| round.baseline))
         .with("status_patches_each", every(|round| round.patches))
         .with("floor_at_once", vec![at_once.map_or(f64::NAN, |(_, number)| number)]);
-    let figure = "the same while created ÷ (creates + floor)";
+    let figure = "the same while created ÷ (creates + baseline)";
     let creating = Row::new("converge-creating", figure, "", Target::AtMost(1.2), median(&during))
         .with("ratios", during)
         .with("creating_s", every(|round| round.created_and_converged))
         .with("bare_creates_s", every(|round| round.created))
-        .with("floor_s", every(|round| round.floor));
+        .with("floor_s", every(|round| round.baseline));
     Ok(vec![converge, creating])
 }
 
@@ -65,7 +65,7 @@ async fn round(
     let client = &environment.client;
     let names = |prefix: &str| (0..size.accounts).map(|place| format!("{prefix}{place}")).collect::<Vec<_>>();
     say(&format!("round {number}: creating {} memberships", size.memberships));
-    cluster::found(client, "after", &names("after")).await?;
+    cluster::create_accounts(client, "after", &names("after")).await?;
     let created = cluster::fill(client, "after", members("after", &names("after"), size)).await?;
     let watcher = MembershipWatcher::open(client).await?;
     let folder = environment.folder("after").await?;
@@ -80,11 +80,11 @@ async fn round(
         let best = baseline::best_concurrency(client, "after").await?;
         *at_once = Some((best, f64::from(u32::try_from(best)?)));
     }
-    say(&format!("round {number}: floor"));
+    say(&format!("round {number}: baseline"));
     let baseline = baseline::baseline(client, "after", at_once.map_or(24, |(best, _)| best)).await?;
     cluster::clear(client, "after").await?;
 
-    cluster::found(client, "during", &names("during")).await?;
+    cluster::create_accounts(client, "during", &names("during")).await?;
     let folder = environment.folder("during").await?;
     let mut controller = Controller::start(environment, &folder)?;
     controller.quiet().await?;
@@ -100,13 +100,13 @@ async fn round(
     Ok(Round {
         created: created.as_secs_f64(),
         converged: converged.as_secs_f64(),
-        floor: baseline.as_secs_f64(),
+        baseline: baseline.as_secs_f64(),
         created_and_converged: created_and_converged.as_secs_f64(),
         patches,
     })
 }
 
-/// Everybody, account after account in turn.
+/// Returns the members of all accounts, one of each account in turn.
 fn members(namespace: &str, accounts: &[String], size: &Size) -> Vec<Membership> {
     let share = size.memberships / size.accounts;
     let numbers = 0..share;

@@ -14,7 +14,7 @@ use crate::{
     summary::median,
 };
 
-/// Members worked out between two looks at the clock.
+/// Number of members resolved between two readings of the clock.
 const BATCH: u32 = 10_000;
 
 /// A role, two groups, one restriction, the catalog's prerequisites.
@@ -26,7 +26,7 @@ pub fn measure() -> Vec<Row> {
         let sections = catalog.layout.len();
         (0..sections).map(|place| u8::try_from((place + by) % 4).expect("a rank")).collect()
     };
-    // Many roles and groups, so that nothing is worked out ahead of time.
+    // Many roles and groups, so that no result can be cached.
     let sources: Vec<Ranks> = (0..16).map(shifted).collect();
     let restriction = (&catalog.restrictions[0].name, &catalog.restrictions[0].caps);
     let mut out = catalog.no_access();

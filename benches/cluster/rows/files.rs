@@ -26,7 +26,7 @@ use crate::{
 const ROUNDS: usize = 7;
 const NAMESPACE: &str = "bench";
 
-/// All accounts' objects in one file each; a run is a process from its start to its end, standard output read by nobody.
+/// Each account has one file. A run is one process from start to end; its standard output is discarded.
 /// The bare parse is `serde_yaml_ng` into a `serde_json::Value`, document by document, on one core, without starting a
 /// process and with the allocator of the binary.
 pub fn measure(size: &Size) -> Result<Vec<Row>> {
@@ -46,7 +46,7 @@ pub fn measure(size: &Size) -> Result<Vec<Row>> {
         black_box(&all);
         Ok(started.elapsed())
     };
-    // `plan` validates first, and then compares with a store that is not there yet.
+    // `plan` validates first, and then compares with a store that does not exist yet.
     let commands = [("validate", "validate_files"), ("plan", "plan_files")];
     let mut bares = Vec::new();
     let mut times = vec![Vec::new(); commands.len()];

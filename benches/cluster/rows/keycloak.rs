@@ -34,7 +34,7 @@ use crate::{
     watcher::MembershipWatcher,
 };
 
-/// Longest time anything may take.
+/// Time limit of each step.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Name of namespace, account, store, Secret and realm.
 const NAME: &str = "keycloak";
@@ -43,7 +43,7 @@ pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>>
     say("starting Keycloak");
     let server = Server::start().await;
     server.realm(NAME, &["manage-clients", "manage-realm", "manage-users", "view-events"]).await;
-    let (counter, port) = Counter::before(server.port()).await?;
+    let (counter, port) = Counter::in_front_of(server.port()).await?;
     let client = &environment.client;
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": NAME, "annotations": {"roster.dev/store": NAME}},
@@ -54,7 +54,7 @@ pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>>
     let count = size.keycloak;
     say(&format!("creating {count} groups and {count} users for Keycloak"));
     let store = objects::keycloak(NAME, &format!("http://127.0.0.1:{port}"), NAME);
-    cluster::found_in(client, NAME, &[NAME.to_owned()], &store).await?;
+    cluster::create_accounts_in(client, NAME, &[NAME.to_owned()], &store).await?;
     cluster::create(client, NAME, (0..count).map(|number| objects::group(NAME, NAME, number)).collect()).await?;
     cluster::fill(client, NAME, (0..count).map(|number| objects::member_in(NAME, NAME, number)).collect()).await?;
     let watcher = MembershipWatcher::open(client).await?;
@@ -119,7 +119,7 @@ async fn least(server: &Server, members: u32) -> Result<u64> {
     Ok(5 + roles.as_array().map_or(0, Vec::len) as u64 + groups + people * 3 + u64::from(members))
 }
 
-/// One of the groups as Keycloak has it; null where it has not.
+/// Returns a group as Keycloak has it, or null if it does not exist.
 async fn group(server: &Server, number: u32) -> Result<Value> {
     let top = server.get(&format!("/{NAME}/groups?exact=true&search={NAME}/{NAME}")).await;
     let parent = top[0]["id"].as_str().unwrap_or_default();
@@ -128,24 +128,24 @@ async fn group(server: &Server, number: u32) -> Result<Value> {
     Ok(server.get(&path).await[0].clone())
 }
 
-/// Seconds until a group is again as it was, once somebody has done something to it.
+/// Changes a group behind Roster's back; returns the seconds until it is corrected.
 async fn corrected(server: &Server, method: Method, path: &str, body: Value, number: u32) -> Result<f64> {
     let was = group(server, number).await?["attributes"].clone();
     let started = Instant::now();
     server.send(method, path, body).await;
     while group(server, number).await?["attributes"] != was {
-        ensure!(started.elapsed() < PATIENCE, "group {number} is not put right");
+        ensure!(started.elapsed() < PATIENCE, "group {number} is not corrected");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(started.elapsed().as_secs_f64())
 }
 
-/// Counts the requests that pass.
+/// Counts the requests to Keycloak.
 struct Counter(Arc<AtomicU64>);
 
 impl Counter {
-    /// One before a port of this machine, and its own.
-    async fn before(target: u16) -> Result<(Self, u16)> {
+    /// Starts a proxy in front of a local port; returns it with its own port.
+    async fn in_front_of(target: u16) -> Result<(Self, u16)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let count = Arc::new(AtomicU64::new(0));

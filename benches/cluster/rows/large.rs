@@ -25,7 +25,7 @@ const KIB: f64 = 1_024.0;
 
 pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>> {
     let client = &environment.client;
-    cluster::found(client, NAMESPACE, &[LARGE.to_owned(), LITTLE.to_owned()]).await?;
+    cluster::create_accounts(client, NAMESPACE, &[LARGE.to_owned(), LITTLE.to_owned()]).await?;
     say("an idle controller");
     let folder = environment.folder("large-idle").await?;
     let mut controller = Controller::start(environment, &folder)?;
@@ -56,7 +56,7 @@ pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>>
     let changes = changes::measure(environment, size, &folder, &watcher, controller).await?;
 
     let each = |bytes: f64, less: f64| (bytes - less) / f64::from(count) / KIB;
-    let baseline = "memory_idle_kib";
+    let idle_key = "memory_idle_kib";
     let steady = Row::new(
         "memory-steady",
         format!("resident memory each at {count}: steady"),
@@ -67,7 +67,7 @@ pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>>
     .with("with_baseline_kib_each", vec![each(full.resident, 0.0)])
     .with("after_restart_kib_each", vec![each(restarted.resident, idle.resident)])
     .with("resident_kib", vec![full.resident / KIB])
-    .with(baseline, vec![idle.resident / KIB]);
+    .with(idle_key, vec![idle.resident / KIB]);
     let peak = Row::new(
         "memory-peak",
         format!("resident memory each at {count}: peak while converging"),
@@ -80,6 +80,6 @@ pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>>
     .with("peak_kib", vec![full.peak / KIB])
     .with("converge_s", vec![converged.as_secs_f64()])
     .with("bare_creates_s", vec![created.as_secs_f64()])
-    .with(baseline, vec![idle.resident / KIB]);
+    .with(idle_key, vec![idle.resident / KIB]);
     Ok(quiet.into_iter().chain(changes).chain([steady, peak]).collect())
 }

@@ -1,4 +1,4 @@
-//! Measures many new memberships in a PostgreSQL store, against the same rows by one bare COPY and the floor of status
+//! Measures many new memberships in a PostgreSQL store, against the same rows by one bare COPY and the baseline of status
 //! patches.
 
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ use crate::{
     watcher::MembershipWatcher,
 };
 
-/// Longest time anything may take.
+/// Time limit of each step.
 const PATIENCE: Duration = Duration::from_secs(900);
 /// Name of namespace, store and Secret.
 const NAME: &str = "postgres";
@@ -45,23 +45,23 @@ pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>>
         rounds.push(round(environment, size, number, &server).await?);
     }
     let every = |value: fn(&(f64, f64, f64)) -> f64| rounds.iter().map(value).collect::<Vec<_>>();
-    let ratios = every(|(converged, copy, floor)| converged / (copy + floor));
-    let figure = format!("PostgreSQL: {} new members ÷ (COPY + floor)", size.memberships);
+    let ratios = every(|(converged, copy, baseline)| converged / (copy + baseline));
+    let figure = format!("PostgreSQL: {} new members ÷ (COPY + baseline)", size.memberships);
     let row = Row::new("postgres-converge", figure, "", Target::AtMost(1.3), median(&ratios))
         .with("ratios", ratios)
         .with("converge_s", every(|(converged, ..)| *converged))
         .with("copy_s", every(|(_, copy, _)| *copy))
-        .with("floor_s", every(|(.., floor)| *floor));
+        .with("floor_s", every(|(.., baseline)| *baseline));
     Ok(vec![row])
 }
 
-/// Seconds until all are Ready, of the COPY, and of the floor.
+/// Returns three durations in seconds: until all are Ready, of the COPY, and of the baseline.
 async fn round(environment: &Environment, size: &Size, number: u32, server: &Server) -> Result<(f64, f64, f64)> {
     let client = &environment.client;
     say(&format!("round {number}: creating {} memberships for PostgreSQL", size.memberships));
     server.run("DROP SCHEMA IF EXISTS bench CASCADE").await?;
     let accounts: Vec<String> = (0..size.accounts).map(|place| format!("{NAME}{place}")).collect();
-    cluster::found_in(client, NAME, &accounts, &objects::postgres(NAME, "bench")).await?;
+    cluster::create_accounts_in(client, NAME, &accounts, &objects::postgres(NAME, "bench")).await?;
     let share = size.memberships / size.accounts;
     let members =
         (0..share).flat_map(|n| accounts.iter().map(move |account| objects::member(NAME, account, n, share / 4)));
@@ -75,13 +75,13 @@ async fn round(environment: &Environment, size: &Size, number: u32, server: &Ser
     controller.quiet().await?;
     controller.stop().await?;
     let copy = copy(&mut server.admin_connection().await).await?;
-    say(&format!("round {number}: floor"));
+    say(&format!("round {number}: baseline"));
     let baseline = baseline::baseline(client, NAME, baseline::best_concurrency(client, NAME).await?).await?;
     cluster::clear(client, NAME).await?;
     Ok((converged.as_secs_f64(), copy.as_secs_f64(), baseline.as_secs_f64()))
 }
 
-/// The rows of all members, by one COPY into a table like theirs, committed.
+/// Writes the rows of all members by one committed COPY into a table like that of the store.
 async fn copy(connection: &mut PgConnection) -> Result<Duration> {
     let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(
         "SELECT concat_ws(E'\\t', account_id, email, coalesce(display_name, '\\N'), coalesce(external_id, '\\N'),

@@ -21,10 +21,10 @@ use crate::{
     store::StoreReader,
 };
 
-/// Versions of all objects there are, by kind, namespace and name.
+/// Versions of all objects, by kind, namespace and name.
 type Versions = BTreeMap<(String, String, String), String>;
 
-/// The rows, and the controller that was started.
+/// Returns the rows, and the running controller.
 pub async fn measure(environment: &Environment, size: &Size, folder: &Path) -> Result<(Vec<Row>, Controller)> {
     let client = &environment.client;
     let mut store = StoreReader::open(folder).await?;
@@ -52,11 +52,11 @@ pub async fn measure(environment: &Environment, size: &Size, folder: &Path) -> R
     let api = [differences(&before, &restarted), differences(&expected, &after)];
     let stored = [wrote_restarted.since(wrote_before), wrote_after.since(wrote_restarted)];
     let stored = stored.map(|writes| f64::from(u32::try_from(writes).unwrap_or(u32::MAX)));
-    let said = controller.sum("roster_api_writes_total").await?;
+    let exported = controller.sum("roster_api_writes_total").await?;
     let figure = format!("API writes in a restart and a clean check of {}", size.large + size.little);
     let api = Row::new("quiet-api", figure, "", Target::AtMost(0.0), api.iter().sum())
         .with("restart_and_check", api)
-        .with("by_its_own_metric", vec![said]);
+        .with("by_its_own_metric", vec![exported]);
     let figure = "store writes in the same";
     let store =
         Row::new("quiet-store", figure, "", Target::AtMost(0.0), stored.iter().sum()).with("restart_and_check", stored);
@@ -65,7 +65,7 @@ pub async fn measure(environment: &Environment, size: &Size, folder: &Path) -> R
 
 const WHOLE_PASSES: &str = "roster_passes_total{scope=\"account\"";
 
-/// Leases are left out: holding one is not a write about anything.
+/// Returns the versions of all objects except Leases, which every holder renews.
 async fn versions(client: &Client) -> Result<Versions> {
     let kinds = [
         ApiResource::erase::<PermissionCatalog>(&()),

@@ -286,7 +286,7 @@ pub fn revoke_only(observed: &Observed, revocations: &[(Email, Revocation)], con
     };
     // Other observed members must not be removed.
     let held = observed.members.iter().filter(|(email, _)| desired.members.contains_key(*email));
-    let members = held.map(|(email, seen)| (email.clone(), seen.clone())).collect();
+    let members = held.map(|(email, existing)| (email.clone(), existing.clone())).collect();
     let meant = Observed {
         layout: observed.layout.clone(),
         store: observed.store.clone(),

@@ -39,7 +39,7 @@ fn is_kept(world: &World, because: &str) {
 }
 
 #[test]
-fn an_account_that_does_not_resolve_keeps_what_is_there() {
+fn an_unresolvable_account_keeps_its_content() {
     is_kept(&changed("catalogRef: {name: portal}", "catalogRef: {name: portals}"), "CatalogNotFound");
     is_kept(
         &changed("kind: IdentityStore\nmetadata: {name: default}", "kind: IdentityStore\nmetadata: {name: other}"),
@@ -50,7 +50,7 @@ fn an_account_that_does_not_resolve_keeps_what_is_there() {
 }
 
 #[test]
-fn ends_take_effect_while_an_account_does_not_resolve() {
+fn revocations_take_effect_while_an_account_is_unresolvable() {
     let store = "---\nkind: IdentityStore\nmetadata: {name: default}\nspec: {sqlite: {file: a.db}, blocked: [{email: bob@acme.example}]}\n";
     let people = [
         membership("dana", CLERK),
@@ -79,7 +79,7 @@ fn ends_take_effect_while_an_account_does_not_resolve() {
 }
 
 #[test]
-fn while_an_account_does_not_resolve_the_owner_without_owner_role_is_a_member_like_others() {
+fn in_an_unresolvable_account_an_owner_without_owner_role_is_a_member() {
     let unresolved = |catalog: &str, people: &str| {
         let mut world =
             with(&BASE.replace("  ownerRole: owner\n", catalog).replace("grantsOwnerAccess: true, ", ""), people);
@@ -92,7 +92,7 @@ fn while_an_account_does_not_resolve_the_owner_without_owner_role_is_a_member_li
     assert_eq!(member_of(&unresolved("", &suspended)), Some(Statement::Ended(End::Suspended)));
     assert_eq!(member_of(&unresolved("", "")), None);
     assert_eq!(member_of(&unresolved("  ownerRole: owner\n", &suspended)), Some(Statement::Kept));
-    // Without a catalog nobody knows: who suspends means it, and who has no Membership may be the owner.
+    // Without a catalog the owner role is unknown: a suspension counts, and a person without Membership may be the owner.
     let mut world = unresolved("", &suspended);
     world.catalogs.clear();
     assert_eq!(member_of(&world), Some(Statement::Ended(End::Suspended)));
@@ -145,7 +145,7 @@ fn a_catalog_too_may_refuse_a_namespace() {
 }
 
 #[test]
-fn a_suspended_account_ends_the_access_of_everybody_owner_included() {
+fn a_suspended_account_revokes_all_access_including_the_owners() {
     let world = changed("spec: {catalogRef", "spec: {suspended: true, catalogRef");
     let answer = ask(&world, "acme/portal");
     assert_eq!(answer.ended, Some(End::AccountSuspended));
@@ -245,7 +245,7 @@ fn the_type_of_an_account_decides_which_roles_there_are() {
 }
 
 #[test]
-fn an_object_that_vanished_can_be_put_back() {
+fn a_vanished_object_can_be_restored() {
     let cells = object("Role", "cells", "overrides: reader, permissions: {users: Hide}");
     let before = plain(&[cells, membership("dana", "roleRef: {name: reader}")].concat());
     let mut after = before.clone();

@@ -43,7 +43,7 @@ fn removals_of_the_last_ten_minutes_count_too() {
 }
 
 #[test]
-fn explicit_ends_never_count() {
+fn explicit_revocations_never_count() {
     let question = losing(10, 6);
     assert!(guard_fires(&question));
     let explicit = people(2);
@@ -57,7 +57,7 @@ fn explicit_ends_never_count() {
 }
 
 #[test]
-fn the_last_holder_in_effect_never_goes_unasked() {
+fn the_last_effective_holder_is_removed_only_with_approval() {
     let holders = |count: usize| BTreeMap::from([("admin".to_owned(), people(count))]);
     let one = GuardQuestion { holders_before: holders(1), ..losing(10, 1) };
     assert!(guard_fires(&one));
@@ -65,13 +65,13 @@ fn the_last_holder_in_effect_never_goes_unasked() {
     assert!(!guard_fires(&GuardQuestion { holders_after: another, ..one.clone() }));
     // Both at once.
     assert!(guard_fires(&GuardQuestion { holders_before: holders(2), ..losing(10, 2) }));
-    // Somebody else goes, and the last holder was suspended: nothing that counts.
+    // Another member is removed, and the last holder was suspended: neither counts.
     let suspended = GuardQuestion { explicit: people(1), ..one };
     assert!(!guard_fires(&suspended));
 }
 
 #[test]
-fn who_is_left_without_access_counts_like_who_is_removed() {
+fn a_member_left_without_access_counts_like_a_removed_one() {
     let mut question = losing(10, 0);
     question.after = question.before.keys().enumerate().map(|(place, member)| (member.clone(), place > 4)).collect();
     assert_eq!(question.lost(), people(5));

@@ -141,7 +141,7 @@ fn suspended_expired_and_not_started_have_no_access_and_keep_their_potential() {
 }
 
 #[test]
-fn the_window_of_a_member_is_told() {
+fn the_time_window_of_a_member_is_reported() {
     let rest = "roleRef: {name: clerk}, startsAt: 2026-11-01T00:00:00Z, expiresAt: 2026-12-01T00:00:00Z";
     let member = member(&plain(&membership("dana", rest)), DANA);
     assert_eq!(member.starts_at, Some(at("2026-11-01T00:00:00Z")));
@@ -149,7 +149,7 @@ fn the_window_of_a_member_is_told() {
 }
 
 #[test]
-fn who_is_blocked_has_no_access_owner_included() {
+fn a_blocked_person_has_no_access_including_the_owner() {
     let store = "---\nkind: IdentityStore\nmetadata: {name: default}\nspec: {sqlite: {file: a.db}, blocked: [{email: DANA@acme.example}, {email: olga@acme.example}]}\n";
     let world = plain(&[store, &membership("dana", "roleRef: {name: clerk}")].concat());
     assert_eq!(member(&world, DANA).statement, Statement::Ended(End::Blocked));
@@ -222,14 +222,14 @@ fn an_unknown_restriction_that_is_lifted_counts_like_one_that_is_applied() {
     let world = plain(&membership("dana", "roleRef: {name: clerk}, restrictions: {lift: [no-bilging]}"));
     assert_eq!(reasons(&world, Kind::Membership, "dana"), "RestrictionNotFound");
     assert_eq!(member(&world, DANA).statement, Statement::AtMostHeld);
-    // Also of who is equal to the owner.
+    // Also for a member who is equal to the owner.
     let rest = "restrictions: {lift: [no-users, no-bilging]}, acknowledge: [no-users]";
     let dana = member(&base(&membership("dana", rest)), DANA);
     assert_eq!((dana.statement, dana.levels.len()), (Statement::AtMostHeld, 4));
 }
 
 #[test]
-fn a_role_that_lowers_invalidly_does_not_concern_who_is_equal_to_the_owner() {
+fn an_invalid_override_does_not_affect_members_equal_to_the_owner() {
     let cells = object("Role", "cells", "overrides: reader, permissions: {usesr: Hide}");
     let rest = "roleRef: {name: reader}, restrictions: {lift: [no-users]}, acknowledge: [no-users]";
     assert_eq!(member(&base(&[cells, membership("dana", rest)].concat()), DANA).statement, Statement::Exactly);
@@ -255,7 +255,7 @@ fn addresses_are_compared_in_one_canonical_form() {
 }
 
 #[test]
-fn a_membership_whose_address_is_none_counts_for_nothing() {
+fn a_membership_with_an_invalid_address_has_no_effect() {
     let world = plain(&object("Membership", "odd", "user: {email: dana@xn--a.example}, roleRef: {name: clerk}"));
     assert_eq!(reasons(&world, Kind::Membership, "odd"), "AddressInvalid");
     assert_eq!(ask(&world, "acme/portal").members.len(), 1);
@@ -347,7 +347,7 @@ fn an_invitation_needs_the_feature_of_the_plan() {
 }
 
 #[test]
-fn objects_of_an_account_that_is_not_there_say_so() {
+fn objects_of_a_missing_account_report_it() {
     let world = world(&[membership("dana", ""), object("Role", "r", "permissions: {}")].concat());
     assert_eq!(reasons(&world, Kind::Membership, "dana"), "AccountNotFound");
     assert_eq!(reasons(&world, Kind::Role, "r"), "AccountNotFound");

@@ -48,7 +48,7 @@ fn every_cell_of_every_expected_csv_is_the_models_answer() {
 }
 
 #[test]
-fn the_objects_of_the_examples_are_valid_but_for_those_that_say_otherwise() {
+fn the_example_objects_are_valid_unless_they_say_otherwise() {
     let mut invalid = Vec::new();
     for portal in PORTALS {
         let world = example(portal);

@@ -60,7 +60,7 @@ fn an_override_with_an_invalid_part_keeps_its_holders_at_most_at_what_they_hold(
 fn an_override_of_a_role_that_is_not_overridable_concerns_its_holders() {
     let cells = object("Role", "cells", "overrides: clerk, permissions: {billing: Denied}");
     assert_eq!(held("{name: clerk}", &[cells.clone()]), ("billing=Allowed".to_owned(), Statement::AtMostHeld));
-    // Also those who hold it by way of a group or a custom role, and nobody else.
+    // Also members who hold it by a group or a custom role, and nobody else.
     let group = object("UserGroup", "desk", "roleRefs: [{name: clerk}]");
     let role = object("Role", "night", "basedOn: clerk, permissions: {users: View}");
     let people = [
@@ -81,7 +81,7 @@ fn an_override_of_an_unknown_role_leads_nowhere() {
 }
 
 #[test]
-fn a_custom_role_starts_from_a_predefined_one_as_it_is_in_force() {
+fn a_custom_role_starts_from_the_effective_predefined_one() {
     let cells = object("Role", "cells", "overrides: reader, permissions: {users: Edit}");
     let night = object("Role", "night", "basedOn: reader, permissions: {bulk: Hide, billing: Allowed}");
     let expected = ("billing=Allowed users=Edit".to_owned(), Statement::Exactly);
@@ -134,7 +134,7 @@ fn a_role_that_is_invalid_as_a_whole_is_not_available_and_an_override_is_no_role
 }
 
 #[test]
-fn nobody_but_the_owner_holds_what_only_the_owner_holds() {
+fn only_the_owner_holds_an_owner_only_role() {
     let world = plain(&membership("dana", "roleRef: {name: owner}"));
     assert_eq!(reasons(&world, Kind::Membership, "dana"), "RoleNotAvailable");
     assert_eq!(levels(&member(&world, DANA).levels), "");

@@ -16,7 +16,7 @@ use roster_core::api::PermissionCatalogSpec;
 use roster_reference::{Statement, World};
 use support::{add, ask, example};
 
-/// An example, and the account in which somebody is on probation.
+/// An example, and the account to which the probe member is added.
 struct Portal {
     world: World,
     account: &'static str,
@@ -33,7 +33,7 @@ impl Portal {
         &self.world.catalogs[&account.spec.catalog_ref.name].spec
     }
 
-    /// Levels of somebody with a Membership of this spec, all sections.
+    /// Returns the levels, in all sections, of a member with this spec.
     #[track_caller]
     fn probe(&self, rest: &str) -> BTreeMap<String, String> {
         self.probe_among("", rest)
@@ -57,7 +57,7 @@ impl Portal {
         sections.collect()
     }
 
-    /// Levels of who holds the role of that title.
+    /// Returns the levels of a holder of the role with this title.
     #[track_caller]
     fn holder(&self, title: &str) -> BTreeMap<String, String> {
         let roles = &self.spec().roles;

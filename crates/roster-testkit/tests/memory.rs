@@ -36,7 +36,7 @@ impl Backend for Memory {
         Box::new(self.0.open())
     }
 
-    async fn look(&self) -> Option<Box<dyn Store>> {
+    async fn open_read_only(&self) -> Option<Box<dyn Store>> {
         self.0.open_to_read().map(|store| Box::new(store) as Box<dyn Store>)
     }
 

@@ -18,7 +18,7 @@ use roster_core::{
     resolve::RevocationReason,
 };
 use roster_testkit::{
-    contract::world::{NOW, TERM, World, email, ladder, member, member_key, ranks, world},
+    contract::world::{CLAIM, NOW, World, email, ladder, member, member_key, ranks, world},
     memory::{Apply, Kind, Levels, MemoryStore, OwnedBatch, Progress},
 };
 
@@ -38,7 +38,7 @@ fn plan(world: &World, store: &MemoryStore) -> Plan {
 
 fn call(world: &World, store: &MemoryStore, plan: Plan) -> Apply {
     let batch = OwnedBatch::from(&Batch::of(&plan, world.mark(), NOW));
-    store.begin(batch, TERM)
+    store.begin(batch, CLAIM)
 }
 
 fn begin(world: &World, store: &MemoryStore) -> Apply {
@@ -116,7 +116,7 @@ fn index(layout: &Layout, levels: &Levels, section: &Name) -> Option<usize> {
     ladder.levels.iter().position(|level| Some(level) == levels.get(section))
 }
 
-/// Checks that nobody has more than was there before or than should be there.
+/// Checks that nobody has more access than before or after the batch.
 fn assert_no_wider(held: &Levels, before: (&Layout, &Levels), after: (&Layout, &Levels), what: &str) {
     for section in held.keys() {
         let within = |(layout, limit): (&Layout, &Levels)| {
@@ -175,9 +175,9 @@ fn a_crash_leaves_a_prefix_that_is_no_wider_than_before_or_after() {
                 }
                 let observed = store.observe(world.key(), &Scope::Account, NOW).unwrap();
                 let known = |ranks: &Ranks| ranks.as_slice().len() == observed.layout.len();
-                let contents = observed.members.values().filter_map(|seen| seen.content.as_ref());
+                let contents = observed.members.values().filter_map(|existing| existing.content.as_ref());
                 assert!(contents.clone().all(|content| known(&content.ranks)), "{what}: a level that no ladder has");
-                // Half a change does not look like somebody else's.
+                // A partly applied change does not look like a change by others.
                 let drifts = plan(&after, &store).changes.into_iter().filter(|change| change.cause == Cause::Drift);
                 assert_eq!(drifts.collect::<Vec<_>>(), [], "{what}");
                 // The next pass makes it whole.
@@ -191,15 +191,15 @@ fn a_crash_leaves_a_prefix_that_is_no_wider_than_before_or_after() {
 }
 
 #[test]
-fn a_plain_store_takes_before_it_gives_and_marks_before_that() {
+fn a_plain_store_writes_marks_then_revocations_then_grants() {
     let (mut store, world) = filled(Kind::Plain);
     let mut apply = begin(&other_people(&world), &store);
     let account = world.key();
-    let mut seen = Vec::new();
+    let mut existing = Vec::new();
     loop {
         let Progress::Going { touched } = apply.step(&mut store) else { break };
         if touched.contains(&member_key(&email(ANN))) || touched.contains(&member_key(&email(CARL))) {
-            seen.push((store.access(account, &email(ANN), NOW), store.access(account, &email(CARL), NOW)));
+            existing.push((store.access(account, &email(ANN), NOW), store.access(account, &email(CARL), NOW)));
         }
     }
     let ann = levels(&[("orders", "Edit"), ("payments", "Allowed"), ("users", "Delete")]);
@@ -214,11 +214,11 @@ fn a_plain_store_takes_before_it_gives_and_marks_before_that() {
         (taken.clone(), carl.clone()), // given to Carl
         (taken, carl),                 // his fingerprint
     ];
-    assert_eq!(seen, expected);
+    assert_eq!(existing, expected);
 }
 
 #[test]
-fn what_is_in_force_depends_on_the_kind() {
+fn visibility_of_a_write_depends_on_the_kind_of_store() {
     for kind in Kind::ALL {
         let (mut store, world) = filled(kind);
         let enforces = kind == Kind::Transactional;
@@ -272,7 +272,7 @@ fn a_store_that_is_down_or_locked_fails_as_a_whole() {
 }
 
 #[test]
-fn a_refused_object_stands_alone() {
+fn a_refused_object_does_not_affect_others() {
     for kind in Kind::ALL {
         let (mut store, world) = filled(kind);
         let refusal = StoreError::Invalid("no".into());
@@ -291,7 +291,7 @@ fn a_refused_object_stands_alone() {
 }
 
 #[test]
-fn an_account_that_is_refused_keeps_what_hangs_on_it_out() {
+fn a_refused_account_prevents_its_dependent_changes() {
     for kind in Kind::ALL {
         let (mut store, world) = (MemoryStore::new(kind), world("acme"));
         let refusal = StoreError::Denied("no".into());
@@ -337,7 +337,7 @@ fn a_store_can_die_between_two_writes() {
 }
 
 #[test]
-fn a_silent_store_neither_answers_nor_writes_until_it_is_told() {
+fn a_silent_store_neither_answers_nor_writes_until_it_is_resumed() {
     for kind in Kind::ALL {
         let (mut store, world) = filled(kind);
         let before = store.clone();
@@ -360,7 +360,7 @@ fn a_claim_between_two_steps_fences_a_commit_out() {
     let before = store.all_access(NOW);
     let mut apply = begin(&other_people(&world), &store);
     apply.step(&mut store);
-    let mut later = TERM.epoch;
+    let mut later = CLAIM.epoch;
     later.0 += 1;
     store.claim("cluster-a", Claim::whole(later)).unwrap();
     let (outcomes, _) = finish(apply, &mut store);

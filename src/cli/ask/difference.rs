@@ -13,7 +13,7 @@ use crate::{
 
 /// Maximum number of sections in one sentence.
 const NAMED: usize = 4;
-/// Of whom no object names, whatever else there is to say.
+/// Reason for a member whom no object declares; it replaces all other reasons.
 const STRAY: Reason = Reason::Since("no object declares the member, and undeclared members are kept");
 
 impl Subject<'_> {
@@ -30,12 +30,12 @@ impl Subject<'_> {
         if places.is_empty() {
             return None;
         }
-        let said = |ranks: &Ranks| self.levels(ranks, &places);
+        let levels_of = |ranks: &Ranks| self.levels(ranks, &places);
         let known = stored.reasons.get(&person.email).copied();
         let known = known.filter(|why| person.is_declared() || [GUARDED, PENDING].contains(why));
         let why = known.or_else(|| (!person.is_declared()).then_some(STRAY));
         let why = why.map(|why| why.to_string()).unwrap_or_default();
-        Some(format!("the objects say {}; {} gives {}{why}", said(&wanted), stored.place, said(&given)))
+        Some(format!("the objects say {}; {} gives {}{why}", levels_of(&wanted), stored.place, levels_of(&given)))
     }
 
     /// Returns whether the shown access is from the store and not only from the objects.
@@ -55,10 +55,10 @@ impl Subject<'_> {
             let ladder = self.layout.ladders().get(*place)?;
             Some(format!("{}={}", ladder.section, ladder.levels.get(usize::from(rank(place)))?))
         };
-        let mut said: Vec<String> = places.iter().take(NAMED).filter_map(level).collect();
+        let mut parts: Vec<String> = places.iter().take(NAMED).filter_map(level).collect();
         if places.len() > NAMED {
-            said.push(format!("and {} more", places.len() - NAMED));
+            parts.push(format!("and {} more", places.len() - NAMED));
         }
-        said.join(", ")
+        parts.join(", ")
     }
 }

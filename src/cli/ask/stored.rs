@@ -44,7 +44,7 @@ impl Stored {
     /// Creates the content from an observation and its plan.
     pub(super) fn new(place: &StoreLocation, planned: &Planned, layout: &Layout) -> Self {
         let observed = &planned.observed;
-        let held = observed.members.iter().filter_map(|(email, seen)| Some((email, seen.content.as_ref()?)));
+        let held = observed.members.iter().filter_map(|(email, existing)| Some((email, existing.content.as_ref()?)));
         let members = held.map(|(email, content)| {
             let ranks = layout.translate(&content.ranks, &observed.layout).fitted(layout.len());
             (email.clone(), MemberContent { ranks, ..content.clone() })

@@ -58,7 +58,7 @@ impl<'a> Subject<'a> {
         let planned = lookup.planned(loaded, &key, now).await?;
         let catalog = match &resolved.definitions.resolution {
             AccountResolution::Resolved(whole) => Some(whole.catalog.clone()),
-            // It cannot be used here; that it has sections is no secret of it.
+            // The account may not use this catalog, but its sections are no secret.
             AccountResolution::Unresolvable => {
                 let name = objects.account.as_ref().map(|account| account.spec.catalog_ref.name.as_str());
                 let facts = name.and_then(|name| loaded.objects.catalogs.get(name));
@@ -72,7 +72,7 @@ impl<'a> Subject<'a> {
                 layout = planned.observed.layout.clone();
             }
             stored = Some(Stored::new(&planned.place, &planned, &layout));
-            // Who is the owner in force, the store tells.
+            // The store decides who the effective owner is.
             resolved = planned.judged;
         }
         let people = people(&resolved, objects);

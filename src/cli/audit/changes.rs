@@ -71,7 +71,7 @@ pub fn changes(record: &AuditRecord) -> Vec<FieldChange> {
             after: after.get(name).cloned(),
         })
         .collect();
-    // Who somebody is and what role they hold reads before what follows from it.
+    // Identity and role come first, then the permissions that follow from them.
     found.sort_by_key(|change| change.section().is_some());
     found
 }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_told_field_by_field() {
+    fn a_change_is_reported_by_field() {
         let before = r#"{"role":"support","permissions":{"settings":"View","logs":"View"}}"#;
         let after = r#"{"role":"developer","groups":["desk"],"permissions":{"settings":"Edit"}}"#;
         assert_eq!(

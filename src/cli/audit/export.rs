@@ -57,7 +57,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
             _ => jsonl(&records)?,
         };
         match BufWriter::new(&mut out).write_all(text.as_bytes()) {
-            // Whoever reads it has seen enough.
+            // The reading process has closed the pipe.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(super::super::OK),
             written => written.context("cannot write the records")?,
         }

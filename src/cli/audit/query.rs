@@ -120,7 +120,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         cause: args.cause.and_then(|cause| name(&|| clap::ValueEnum::to_possible_value(&cause))),
         since: args.since.map(|since| since.instant(now)),
         until: args.until.map(|until| until.instant(now)),
-        // One more shows whether there are more.
+        // One record more than requested, to find out whether there are more.
         limit: args.limit.saturating_add(1),
         newest: true,
         ..AuditQuery::default()

@@ -91,7 +91,7 @@ fn is_database(path: &Path) -> anyhow::Result<bool> {
     let mut start = Vec::new();
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     file.take(1).read_to_end(&mut start).with_context(|| format!("cannot read {}", path.display()))?;
-    // Records begin with a brace; whatever else it is, the store says what is wrong with it.
+    // Exported records begin with a brace. Any other file is opened as a store, which reports what is wrong with it.
     Ok(start != b"{")
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn change(client: &Client, place: &Where, who: &Email, reason: 
     let started = Instant::now();
     let stores: Api<IdentityStore> = Api::all(client.clone());
     let names: Vec<String> = if place.all_stores {
-        // By name only: one that cannot be read must not keep the others from being told.
+        // By name only: an unreadable object must not hide the others.
         let all = stores.list_metadata(&ListParams::default()).await.context("cannot list identitystores")?;
         all.items.iter().map(ResourceExt::name_any).collect()
     } else if let Some(name) = &place.identity_store {
@@ -44,8 +44,8 @@ pub(super) async fn change(client: &Client, place: &Where, who: &Email, reason: 
         vec![meant_store(&all.items.iter().map(ResourceExt::name_any).collect::<Vec<_>>())?]
     };
     anyhow::ensure!(!names.is_empty(), "there is no IdentityStore in the cluster");
-    // First everywhere, then wait: no store is to let somebody in while another is waited for.
-    // What the stores have of this person is known before the block revokes it. Nothing waits for this.
+    // Writes the block to all stores before it waits for any, so that no store grants access meanwhile.
+    // Lists the access that the block will revoke. Runs in the background; the command does not wait for it.
     let mut undeclared = reason.map(|_| {
         let (client, who) = (client.clone(), who.clone());
         tokio::spawn(async move { undeclared_in(&client, &who).await })
@@ -56,7 +56,7 @@ pub(super) async fn change(client: &Client, place: &Where, who: &Email, reason: 
         written.push((name, generation, news));
     }
     let mut code = crate::cli::OK;
-    // Without these nothing comes of waiting, as long as it may be.
+    // While kinds are missing the controller applies no block, so waiting is useless.
     let missing = missing_kinds(client).await;
     let deadline = if missing.is_empty() { started + place.timeout } else { started };
     let mut known = BTreeMap::new();
@@ -67,7 +67,7 @@ pub(super) async fn change(client: &Client, place: &Where, who: &Email, reason: 
             known = task.await.unwrap_or_default();
         }
         let news = News { is_new: news, undeclared: known.get(&name).map(Vec::as_slice).unwrap_or_default() };
-        let (text, fine) = told(client, &name, who, reason.is_some(), &news, &outcome, took).await;
+        let (text, fine) = describe_result(client, &name, who, reason.is_some(), &news, &outcome, took).await;
         print(&(text + "\n"))?;
         if !fine && !missing.is_empty() {
             print(&without_kinds(&missing))?;
@@ -181,7 +181,7 @@ async fn undeclared_in(client: &Client, who: &Email) -> BTreeMap<String, Vec<Str
     found
 }
 
-async fn told(
+async fn describe_result(
     client: &Client,
     name: &str,
     who: &Email,
@@ -317,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_only_store_is_meant_whatever_its_name() {
+    fn the_only_store_is_chosen_regardless_of_its_name() {
         let meant = |names: &[&str]| meant_store(&names.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(meant(&["people"]).unwrap(), "people");
         assert_eq!(meant(&["default", "people"]).unwrap(), "default");

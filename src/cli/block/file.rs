@@ -24,12 +24,12 @@ use crate::{
 /// Revokes all access of `who` in the store.
 pub(super) async fn block(place: &StoreLocation, who: &Email, reason: &str) -> anyhow::Result<u8> {
     let (started, now) = (Instant::now(), now()?);
-    // Of a wrong path nobody must hear that the person has no access there; nor is a store made of it.
+    // A wrong path must be an error, not "no access", and must not create a store.
     let there = place.open_if_there(&NoSecrets).await?;
     there.with_context(|| absent(place))?.close().await;
     let store = place.open(&NoSecrets).await?;
     let done = block_in(&store, place, who, reason, started, now).await;
-    // Closed, all of it is in the one file, which may be copied.
+    // After closing, all data is in the one file, which may be copied.
     store.close().await;
     done
 }
@@ -51,7 +51,7 @@ async fn block_in(
     }
     let mut had = store.with_access(std::slice::from_ref(who), now).await?;
     let mut refused = end_all(store, &had, reason, now).await;
-    // Only then: it reads everything there is.
+    // After the fast revocation, since this reads the whole store.
     let known = find(store, who, now).await?;
     let others: Vec<(AccountKey, Email)> =
         known.with_access.iter().filter(|(_, email)| email != who).cloned().collect();
@@ -112,13 +112,13 @@ async fn find(store: &Arc<dyn Store>, who: &Email, now: Timestamp) -> Result<Sea
     let mut others: BTreeSet<String> = BTreeSet::new();
     for account in store.keys().await? {
         let observed = store.observe(&account, &Scope::Account, now - GUARD_WINDOW).await?;
-        for (email, seen) in &observed.members {
+        for (email, existing) in &observed.members {
             if Email::parse(email.as_str()).as_ref() != Ok(who) {
                 others.insert(email.to_string());
                 continue;
             }
             known.is_known = true;
-            let has = seen.content.as_ref().is_some_and(|content| {
+            let has = existing.content.as_ref().is_some_and(|content| {
                 content.ended.is_none() && !content.ranks.is_none() && !content.window.is_over(now)
             });
             if has {
@@ -160,7 +160,7 @@ async fn end(
     let plan =
         revoke_only(&observed, &[(who.clone(), Revocation { end: RevocationReason::Blocked, origin })], &context);
     let batch = Batch::of(&plan, &mark, now);
-    // As `roster apply`, whose terms are such times, too; what a cluster keeps was refused before.
+    // Like `roster apply`, uses the current time as epoch. Stores of a cluster were refused above.
     let outcomes = store.apply(&batch, Claim::whole(Epoch(now.as_microsecond()))).await;
     outcomes.into_iter().find(Result::is_err).unwrap_or(Ok(()))
 }

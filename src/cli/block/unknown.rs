@@ -1,11 +1,11 @@
-//! Messages about an address that is nobody's. Written by `cluster` and `file`.
+//! Messages about an address that no object declares. Used by `cluster` and `file`.
 
 use crate::{
     cli::output::{WARN, paint, wrap},
     model::Email,
 };
 
-/// What to say of an address that is nobody's: it may be mistyped, and then somebody else still has access.
+/// Returns the warning about an unknown address: it may be mistyped, and then the intended person still has access.
 pub(super) fn unknown(who: &Email, near: Option<&str>) -> String {
     let near = meant(near);
     let text = format!("No object names {who}. Check that the address is right.{near}");

@@ -187,8 +187,8 @@ async fn anywhere(
     }
     let wide = answers.iter().map(|one| one.account.chars().count()).max().unwrap_or(0);
     let line = |one: &Answer| {
-        let said = if one.allowed { "yes" } else { "no" };
-        let why = if one.why.is_empty() { said.to_owned() } else { format!("{said}: {}", one.why) };
+        let verdict = if one.allowed { "yes" } else { "no" };
+        let why = if one.why.is_empty() { verdict.to_owned() } else { format!("{verdict}: {}", one.why) };
         wrap(&format!("  {:wide$}  ", one.account), wide + 4, &why)
     };
     Ok((answers.iter().any(|one| one.allowed), answers.iter().map(line).collect()))

@@ -75,13 +75,13 @@ pub struct Changes {
 pub struct Choices<'a> {
     /// Hashes of removals that may pass.
     pub approved: &'a [String],
-    /// Accounts that were applied from files before and are not in these go.
+    /// Removes accounts that were applied from files before and are not in these files.
     pub prune: bool,
-    /// Every difference is looked for and none is corrected, whatever store and account say.
+    /// Reports every difference and corrects none, regardless of the settings of store and account.
     pub only_drift: bool,
 }
 
-/// The stores that accounts are in, opened to look.
+/// Stores of the accounts, opened read-only.
 #[derive(Default)]
 struct Stores(BTreeMap<StoreLocation, Option<Arc<dyn Store>>>);
 
@@ -112,7 +112,7 @@ pub async fn gather(
     now: Timestamp,
 ) -> anyhow::Result<Changes> {
     let is_files = matches!(loaded.source, Source::Files(_));
-    // A wrong or empty folder must not remove everything there is.
+    // A wrong or empty folder must not remove all accounts.
     ensure!(!choices.prune || !loaded.accounts.is_empty(), "--prune: the files contain no Account; nothing is removed");
     if let (true, Some(file)) = (is_files, &target.store) {
         for name in loaded.objects.stores_named() {
@@ -127,7 +127,7 @@ pub async fn gather(
         let place = target.place(loaded, &key)?;
         let store = stores.get(target, loaded, &place).await?;
         if store.is_none() {
-            // The controller has one, so this is not it.
+            // The controller uses a store, so this is the wrong location.
             ensure!(is_files, "account {key}: there is no {place}: pass --store or --sqlite-dir");
             changes.missing.insert(place.clone());
         }
@@ -159,7 +159,7 @@ fn work(
 ) -> Option<Work> {
     let mark = loaded.mark_beside(key, &observed);
     let context = Context { only_reporting: choices.only_drift, approved: choices.approved, ..Context::new(mark, now) };
-    // Of drift the deletion says nothing; and in files nothing is being deleted.
+    // A deletion reports no drift, and objects in files are never being deleted.
     let is_leaving = matches!(loaded.source, Source::Cluster(_)) && loaded.objects.is_deleting(key);
     if is_leaving && !choices.only_drift {
         return leaving(loaded, key, place, observed, &context);
@@ -257,17 +257,17 @@ fn judge_removal(
     context: &Context<'_>,
 ) -> DeletionDecision {
     let is_there = |(name, store): &(&Name, &Arc<StoreFacts>)| {
-        // With `--store`, everything is in that one.
+        // With `--store`, all accounts are in that store.
         let of = StoreLocation::of(name, &store.spec, &target.sqlite_dir);
         target.store.is_some() || of.is_ok_and(|of| of == *place)
     };
-    // The strictest guard counts; a store that only stands in for one that no file describes has defaults.
+    // The strictest guard counts. An assumed store, which no file describes, has the defaults and comes last.
     let guard = |store: &&Arc<StoreFacts>| {
         let guard = &store.spec.account_defaults.removal_guard;
         (store.generation == 0, guard.maximum_percent, guard.minimum_count)
     };
     let store = loaded.objects.stores.iter().filter(is_there).map(|(_, store)| store).min_by_key(guard);
-    let account = observed.account.as_ref().and_then(|seen| seen.content.as_ref());
+    let account = observed.account.as_ref().and_then(|existing| existing.content.as_ref());
     let catalog = account.and_then(|account| loaded.objects.catalogs.get(&account.catalog));
     let catalog = catalog.map(|catalog| &catalog.facts.spec);
     evaluate::judge_removal(observed, store.map(|store| &store.spec), catalog, context)

@@ -368,7 +368,7 @@ impl Step {
             (Action::Add, _) => &self.what,
             (_, Cause::Drift) => "changed in the store",
             (_, Cause::Adoption) => "adopted",
-            // Of other sections or levels, or after somebody's change that came to the same.
+            // The sections or levels changed, or others wrote equal content.
             (Action::Change, _) if self.fields.is_empty() => "same content, rewritten",
             _ => "",
         };

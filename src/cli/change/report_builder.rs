@@ -31,13 +31,13 @@ impl Report {
         revisions: Revisions,
         now: Timestamp,
     ) -> Self {
-        let Revisions { refused, limits, unsaid, unread, paused, mut deletions } = revisions;
+        let Revisions { refused, limits, unreported, unread, paused, mut deletions } = revisions;
         let mut accounts: Vec<AccountChanges> = changes.works.iter().map(|work| account(loaded, work, now)).collect();
         for (account, work) in std::iter::zip(&mut accounts, &changes.works) {
             account.paused = paused.contains(&work.key) && !account.changes.is_empty();
             account.deletion_waits = deletions.remove(&work.key);
         }
-        let mut other_changes = others(loaded, &accounts, &refused, unsaid);
+        let mut other_changes = others(loaded, &accounts, &refused, unreported);
         other_changes.extend(unread);
         let mut summary = Summary { accounts: accounts.len(), ..Summary::default() };
         summary.count(&limits, &other_changes);
@@ -194,10 +194,10 @@ fn sections_change(before: &Layout, after: &Layout) -> FieldChange {
 
 fn is_there(observed: &Observed, object: &ObjectKey) -> bool {
     match object {
-        ObjectKey::Account => observed.account.as_ref().is_some_and(|seen| seen.content.is_some()),
-        ObjectKey::Role(name) => observed.roles.get(name).is_some_and(|seen| seen.content.is_some()),
-        ObjectKey::Group(name) => observed.groups.get(name).is_some_and(|seen| seen.content.is_some()),
-        ObjectKey::Member(email) => observed.members.get(email).is_some_and(|seen| seen.content.is_some()),
+        ObjectKey::Account => observed.account.as_ref().is_some_and(|existing| existing.content.is_some()),
+        ObjectKey::Role(name) => observed.roles.get(name).is_some_and(|existing| existing.content.is_some()),
+        ObjectKey::Group(name) => observed.groups.get(name).is_some_and(|existing| existing.content.is_some()),
+        ObjectKey::Member(email) => observed.members.get(email).is_some_and(|existing| existing.content.is_some()),
     }
 }
 

@@ -163,9 +163,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_section_an_account_tells_its_levels_only() {
-        for told in ["", "[orders]", "[orders].levels"] {
-            assert!(is_of_layout(told), "{told}");
+    fn an_account_reports_only_the_levels_of_a_section() {
+        for field in ["", "[orders]", "[orders].levels"] {
+            assert!(is_of_layout(field), "{field}");
         }
         for other in ["[orders].title", "[orders].advisories[View]", "[orders].requires[Edit/billing]", "[a].levels[b]"]
         {

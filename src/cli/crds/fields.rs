@@ -53,26 +53,26 @@ pub(super) fn type_of(field: &JSONSchemaProps, path: &str) -> String {
 
 /// Returns the description of a field for the cell of a table.
 pub(super) fn cell(field: &JSONSchemaProps, with_bounds: bool) -> String {
-    let mut said = vec![field.description.clone().unwrap_or_default()];
-    said.extend(one_of(field));
-    said.extend(default(field).map(|value| format!("Default: `{value}`")));
+    let mut texts = vec![field.description.clone().unwrap_or_default()];
+    texts.extend(one_of(field));
+    texts.extend(default(field).map(|value| format!("Default: `{value}`")));
     if with_bounds {
-        said.extend(bounds(field));
+        texts.extend(bounds(field));
         if let Some(items) = items(field).filter(|items| items.properties.is_none()) {
-            said.extend(one_of(items).or_else(|| bounds(items)).map(|text| format!("Each: {text}")));
+            texts.extend(one_of(items).or_else(|| bounds(items)).map(|text| format!("Each: {text}")));
         }
         if let Some(values) = values(field) {
-            said.extend(bounds(values).map(|text| format!("Each value: {text}")));
+            texts.extend(bounds(values).map(|text| format!("Each value: {text}")));
         }
-        // Those of an object stand below its table.
+        // The rules of an object are printed below its table.
         if field.properties.is_none() {
             let rules = field.x_kubernetes_validations.iter().flatten();
-            // A pattern is among the bounds.
+            // Patterns are listed with the bounds.
             let rules = rules.filter(|rule| api::pattern_of_rule(rule).is_none());
-            said.extend(rules.filter_map(|rule| rule.message.as_deref().map(as_rule)));
+            texts.extend(rules.filter_map(|rule| rule.message.as_deref().map(as_rule)));
         }
     }
-    let sentences = said.iter().map(|text| sentence(text)).filter(|text| !text.is_empty());
+    let sentences = texts.iter().map(|text| sentence(text)).filter(|text| !text.is_empty());
     sentences.collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
 

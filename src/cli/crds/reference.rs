@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_told_with_its_type_bounds_default_and_rules() {
+    fn a_field_is_described_with_type_bounds_default_and_rules() {
         let page = page_of("Membership");
         for row in [
             "| `accountRef` | [object](#specaccountref), **required**, immutable | The account; immutable. |",

@@ -97,7 +97,7 @@ async fn everywhere(args: Args, email: &Email, now: Timestamp) -> anyhow::Result
     let mut accounts = Vec::new();
     let (mut refused, mut asked) = (None, false);
     for subject in &subjects {
-        // Without its catalog, nobody knows its sections.
+        // Without the catalog, the sections of the account are unknown.
         if args.section.is_some() && subject.layout.is_empty() {
             continue;
         }
@@ -128,7 +128,7 @@ async fn everywhere(args: Args, email: &Email, now: Timestamp) -> anyhow::Result
         (Format::Json | Format::Yaml, _) => print_data(args.output, &person)?,
         (Format::Name, _) => print_names(person.names())?,
         _ if person.is_empty() => print(&(nobody_anywhere(&loaded, &subjects, email).await + "\n"))?,
-        // Of one account there is room for all of it.
+        // A single account is printed in full.
         (Format::Text, [one]) if person.in_store_only.is_empty() => print(&text::text(one))?,
         (format, _) => print(&person.text(format == Format::Wide))?,
     }

@@ -156,7 +156,7 @@ pub(super) fn report(
 ) -> Option<AccessExplanation> {
     let person = subject.person(email);
     let (sources, chains) = sources(subject, email, person);
-    // Whom only the store holds has no source, and is there all the same.
+    // A member known only to the store has no source, but exists.
     if sources.is_empty() && person.is_none() {
         return None;
     }

@@ -126,7 +126,7 @@ fn steps(chain: &Chain) -> String {
     if chain.steps.is_empty() {
         return chain.note.clone().unwrap_or_else(|| "nothing grants it".to_owned());
     }
-    // Where somebody is equal to the owner, what was granted before does not count.
+    // For a member who is equal to the owner, earlier grants do not count.
     if let Some(equal) = chain.steps.iter().rev().find(|step| step.step == StepKind::EqualToOwner) {
         return format!("{} as the owner: {}", equal.level, equal.by);
     }

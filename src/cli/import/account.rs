@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{
-    Manifests, Taken,
+    Manifests, StoredAccount,
     catalog::{Catalogs, Found, permissions},
     member::{self, Names},
     metadata, object,
@@ -20,13 +20,13 @@ use crate::{
 /// Adds everything of one account.
 pub(super) fn add(
     out: &mut Manifests,
-    one: &Taken,
-    all: &[Taken],
+    one: &StoredAccount,
+    all: &[StoredAccount],
     catalogs: &mut Catalogs,
     names: &mut Names,
     notes: &mut Vec<String>,
 ) {
-    let Some(content) = one.observed.account.as_ref().and_then(|seen| seen.content.as_ref()) else { return };
+    let Some(content) = one.observed.account.as_ref().and_then(|existing| existing.content.as_ref()) else { return };
     let key = &one.key;
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": key.namespace}});
     let path = format!("{}/00-namespace.yaml", key.namespace);
@@ -43,7 +43,7 @@ pub(super) fn add(
     member::add(out, &folder, one, content, catalog, names, notes);
 }
 
-fn account(one: &Taken, content: &AccountContent, all: &[Taken]) -> (Value, Option<String>) {
+fn account(one: &StoredAccount, content: &AccountContent, all: &[StoredAccount]) -> (Value, Option<String>) {
     let mut spec = json!({});
     let mut comment = None;
     if content.display_name != one.key.name {
@@ -52,7 +52,8 @@ fn account(one: &Taken, content: &AccountContent, all: &[Taken]) -> (Value, Opti
     spec["catalogRef"] = json!({"name": content.catalog});
     if let Some(owner) = &content.owner {
         spec["owner"] = json!({"email": owner});
-        let name = one.observed.members.get(owner).and_then(|seen| seen.content.as_ref()?.display_name.as_deref());
+        let name =
+            one.observed.members.get(owner).and_then(|existing| existing.content.as_ref()?.display_name.as_deref());
         if let Some(name) = name {
             spec["owner"]["displayName"] = json!(name);
         }
@@ -63,7 +64,7 @@ fn account(one: &Taken, content: &AccountContent, all: &[Taken]) -> (Value, Opti
             comment = Some(format!("The store has no account {parent}: without it this account grants nothing new."));
         }
     }
-    let children: Vec<(&AccountKey, &Taken, &Name)> = all
+    let children: Vec<(&AccountKey, &StoredAccount, &Name)> = all
         .iter()
         .filter_map(|other| {
             let content = other.observed.account.as_ref()?.content.as_ref()?;
@@ -92,26 +93,26 @@ fn account(one: &Taken, content: &AccountContent, all: &[Taken]) -> (Value, Opti
     (spec, comment)
 }
 
-fn contents(one: &Taken) -> impl Iterator<Item = &MemberContent> {
-    one.observed.members.values().filter_map(|seen: &Existing<MemberContent>| seen.content.as_ref())
+fn contents(one: &StoredAccount) -> impl Iterator<Item = &MemberContent> {
+    one.observed.members.values().filter_map(|existing: &Existing<MemberContent>| existing.content.as_ref())
 }
 
 /// Returns whether a member's access is revoked for this reason.
-fn has(one: &Taken, end: RevocationReason) -> bool {
+fn has(one: &StoredAccount, end: RevocationReason) -> bool {
     contents(one).any(|content| content.ended == Some(end))
 }
 
 /// Returns whether a member's access shows that the account is approved.
-fn is_approved(one: &Taken) -> bool {
+fn is_approved(one: &StoredAccount) -> bool {
     contents(one)
         .any(|content| !matches!(content.ended, Some(RevocationReason::NotApproved | RevocationReason::Blocked)))
 }
 
-fn definitions(out: &mut Manifests, folder: &str, one: &Taken, catalog: &Found) {
+fn definitions(out: &mut Manifests, folder: &str, one: &StoredAccount, catalog: &Found) {
     let key = &one.key;
     let reference = json!({"name": key.name});
-    for (name, seen) in &one.observed.roles {
-        let Some(content) = &seen.content else { continue };
+    for (name, existing) in &one.observed.roles {
+        let Some(content) = &existing.content else { continue };
         let path = format!("{folder}/roles.yaml");
         if name.kind == RoleRefKind::Role {
             let mut spec = json!({"accountRef": reference});
@@ -127,8 +128,8 @@ fn definitions(out: &mut Manifests, folder: &str, one: &Taken, catalog: &Found) 
             out.add(path, Some(comment), object("Role", &metadata(key, &object_name), &spec));
         }
     }
-    for (name, seen) in &one.observed.groups {
-        let Some(content) = &seen.content else { continue };
+    for (name, existing) in &one.observed.groups {
+        let Some(content) = &existing.content else { continue };
         let mut spec = json!({"accountRef": reference});
         if content.title != *name {
             spec["title"] = json!(content.title);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Manifests, Taken, object};
+use super::{Manifests, StoredAccount, object};
 use crate::{
     api::RoleRefKind,
     model::{Email, Layout, Name, Ranks, RoleName},
@@ -36,11 +36,13 @@ pub(super) struct Found {
 
 impl Catalogs {
     /// Returns the catalogs of these accounts.
-    pub(super) fn of(taken: &[Taken], notes: &mut Vec<String>) -> Self {
+    pub(super) fn of(taken: &[StoredAccount], notes: &mut Vec<String>) -> Self {
         let mut found: BTreeMap<Name, Found> = BTreeMap::new();
         let mut meanings: BTreeMap<(Name, Name), Vec<&RoleContent>> = BTreeMap::new();
         for one in taken {
-            let Some(content) = one.observed.account.as_ref().and_then(|seen| seen.content.as_ref()) else { continue };
+            let Some(content) = one.observed.account.as_ref().and_then(|existing| existing.content.as_ref()) else {
+                continue;
+            };
             let catalog = found.entry(content.catalog.clone()).or_insert_with(|| Found::new(&one.observed.layout));
             if catalog.layout != one.observed.layout {
                 notes.push(format!("account {}: catalog {} has other sections elsewhere", one.key, content.catalog));
@@ -49,8 +51,10 @@ impl Catalogs {
             if catalog.owner_role.is_none() {
                 catalog.owner_role = content.owner.as_ref().and_then(|owner| role_of(one, owner));
             }
-            for (name, seen) in one.observed.roles.iter().filter(|(name, _)| name.kind == RoleRefKind::PredefinedRole) {
-                if let Some(role) = &seen.content {
+            for (name, existing) in
+                one.observed.roles.iter().filter(|(name, _)| name.kind == RoleRefKind::PredefinedRole)
+            {
+                if let Some(role) = &existing.content {
                     meanings.entry((content.catalog.clone(), name.name.clone())).or_default().push(role);
                 }
             }
@@ -58,7 +62,7 @@ impl Catalogs {
         for ((catalog, role), contents) in meanings {
             let Some(catalog) = found.get_mut(&catalog) else { continue };
             let votes = |ranks: &Ranks| contents.iter().filter(|content| content.ranks == *ranks).count();
-            // Of as many, the first account's.
+            // If several have the same number of votes, the first account's counts.
             let most = contents.iter().rev().max_by_key(|content| votes(&content.ranks));
             if let Some(most) = most {
                 if votes(&most.ranks) < contents.len() {
@@ -88,7 +92,7 @@ impl Catalogs {
     }
 }
 
-fn role_of(one: &Taken, owner: &Email) -> Option<Name> {
+fn role_of(one: &StoredAccount, owner: &Email) -> Option<Name> {
     let content = one.observed.members.get(owner)?.content.as_ref()?;
     content.role.as_ref().filter(|role| role.kind == RoleRefKind::PredefinedRole).map(|role| role.name.clone())
 }
@@ -151,7 +155,7 @@ impl Found {
             .map(|(name, caps)| json!({"name": name, "title": title(caps), "caps": caps}))
             .collect();
         if let (true, Some(ladder)) = (self.like_owner, self.layout.ladders().first()) {
-            // A restriction has to cap something; at the highest level that takes nothing.
+            // A restriction must have a cap; a cap at the highest level has no effect.
             let caps = json!({ladder.section.as_str(): ladder.levels.last()});
             restrictions.push(json!({"name": LIKE_OWNER, "title": "Not equal to the owner", "caps": caps, "lifting": {"grantsOwnerAccess": true}}));
         }
@@ -194,7 +198,7 @@ fn title(caps: &Map<String, Value>) -> String {
     let caps: Vec<String> =
         caps.iter().map(|(section, level)| format!("{section} {}", level.as_str().unwrap_or_default())).collect();
     let title = format!("At most {}", caps.join(", "));
-    // As long as a title may be, in characters of any kind.
+    // Maximum length of a title, in Unicode characters.
     if title.chars().count() > 120 { format!("At most these levels in {} sections", caps.len()) } else { title }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Manifests, Taken,
+    Manifests, StoredAccount,
     catalog::{Found, permissions},
     metadata, object,
 };
@@ -18,11 +18,11 @@ use crate::{
     resolve::{AccountContent, MemberContent, RevocationReason},
 };
 
-/// Names of Memberships: one for each, whatever else there is.
+/// Unique names of Memberships.
 pub(super) struct Names(BTreeMap<(Name, String), usize>);
 
 impl Names {
-    pub(super) fn of(taken: &[Taken]) -> Self {
+    pub(super) fn of(taken: &[StoredAccount]) -> Self {
         let mut names = BTreeMap::new();
         for one in taken {
             for email in one.observed.members.keys() {
@@ -56,15 +56,15 @@ fn short_hash(text: &str) -> String {
 pub(super) fn add(
     out: &mut Manifests,
     folder: &str,
-    one: &Taken,
+    one: &StoredAccount,
     account: &AccountContent,
     catalog: &mut Found,
     names: &mut Names,
     notes: &mut Vec<String>,
 ) {
     let key = &one.key;
-    for (email, seen) in &one.observed.members {
-        let Some(content) = &seen.content else {
+    for (email, existing) in &one.observed.members {
+        let Some(content) = &existing.content else {
             notes.push(format!("account {key}: member {email} has only a mark left; omitted"));
             continue;
         };
@@ -97,7 +97,7 @@ struct Written {
     group: Option<(String, Ranks)>,
 }
 
-fn membership(one: &Taken, email: &Email, content: &MemberContent, catalog: &mut Found, name: &str) -> Written {
+fn membership(one: &StoredAccount, email: &Email, content: &MemberContent, catalog: &mut Found, name: &str) -> Written {
     let mut user = json!({"email": email});
     if let Some(name) = &content.display_name {
         user["displayName"] = json!(name);
@@ -122,7 +122,7 @@ fn membership(one: &Taken, email: &Email, content: &MemberContent, catalog: &mut
         }
     }
     let (mut comment, mut group) = (None, None);
-    // What was granted before it ended, a store does not know.
+    // A store does not keep what a member had before the revocation.
     if content.ended.is_none() {
         let granted = granted(&one.observed, content);
         let has = content.ranks.clone().fitted(catalog.layout.len());

@@ -4,7 +4,7 @@
 mod account;
 mod catalog;
 mod member;
-mod taken;
+mod stored_account;
 mod write;
 
 use std::{
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 pub(super) use self::write::is_ambiguous;
 use self::{
     catalog::Catalogs,
-    taken::{Taken, is_name, metadata, object},
+    stored_account::{StoredAccount, is_name, metadata, object},
     write::Manifests,
 };
 use super::{
@@ -122,7 +122,7 @@ async fn take(
     asked: Option<&str>,
     now: Timestamp,
     notes: &mut Vec<String>,
-) -> anyhow::Result<Vec<Taken>> {
+) -> anyhow::Result<Vec<StoredAccount>> {
     let store = place.open_if_there(&NoSecrets).await?;
     let store = store.with_context(|| format!("{place}: there is no store"))?;
     let keys = store.keys().await?;
@@ -142,24 +142,24 @@ async fn take(
             continue;
         }
         let observed = target::observe(Some(&store), &key, now).await?;
-        let Some(content) = observed.account.as_ref().and_then(|seen| seen.content.as_ref()) else {
+        let Some(content) = observed.account.as_ref().and_then(|existing| existing.content.as_ref()) else {
             notes.push(format!("account {key}: only its mark is left in the store; omitted"));
             continue;
         };
         if let Some(parent) = &content.parent
             && asked.is_some()
             && keys.contains(parent)
-            && !taken.iter().any(|one: &Taken| one.key == *parent)
+            && !taken.iter().any(|one: &StoredAccount| one.key == *parent)
         {
             wanted.insert(parent.clone());
         }
-        taken.push(Taken { key, observed });
+        taken.push(StoredAccount { key, observed });
     }
     taken.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(taken)
 }
 
-fn manifests(taken: &[Taken], place: &StoreLocation, notes: &mut Vec<String>) -> Manifests {
+fn manifests(taken: &[StoredAccount], place: &StoreLocation, notes: &mut Vec<String>) -> Manifests {
     let mut out = Manifests::default();
     out.add("store.yaml", None, store_of(taken, place));
     let mut catalogs = Catalogs::of(taken, notes);
@@ -172,10 +172,10 @@ fn manifests(taken: &[Taken], place: &StoreLocation, notes: &mut Vec<String>) ->
 }
 
 /// Returns the IdentityStore with its blocked addresses.
-fn store_of(taken: &[Taken], place: &StoreLocation) -> Value {
+fn store_of(taken: &[StoredAccount], place: &StoreLocation) -> Value {
     let members = taken.iter().flat_map(|one| &one.observed.members);
-    let blocked =
-        members.filter(|(_, seen)| seen.content.as_ref().is_some_and(|c| c.ended == Some(RevocationReason::Blocked)));
+    let blocked = members
+        .filter(|(_, existing)| existing.content.as_ref().is_some_and(|c| c.ended == Some(RevocationReason::Blocked)));
     let blocked: BTreeSet<&Email> = blocked.map(|(email, _)| email).collect();
     let place = place.spec();
     let mut spec = match (place.sqlite, place.postgres, place.keycloak) {

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_stand_as_people_write_them() {
+    fn fields_have_the_order_in_which_people_write_them() {
         let value = json!({"spec": {"user": {"email": "a@b.c"}, "accountRef": {"name": "x"}}, "kind": "Membership"});
         let yaml = text(&[Manifest { comment: Some("why".to_owned()), value }]).unwrap();
         let expected = "# Written by `roster import`.\n# why\nkind: Membership\nspec:\n  accountRef:\n    name: x\n  user:\n    email: a@b.c\n";
@@ -166,7 +166,7 @@ mod tests {
 
     /// kubectl reads YAML 1.1, where these are booleans and numbers unless they are quoted.
     #[test]
-    fn words_stay_words() {
+    fn strings_stay_strings() {
         for word in
             ["Off", "on", "no", "Yes", "y", "N", "true", "null", "~", "1.0", "0x10", "1e3", "012", "1_000", "12:30"]
         {

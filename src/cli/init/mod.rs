@@ -87,12 +87,12 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         let written = File::create_new(&path).and_then(|mut to| to.write_all(file.text.as_bytes()));
         written.with_context(|| format!("cannot write {}", path.display()))?;
     }
-    output::print(&told(&portal, folder, &files))?;
+    output::print(&next_steps(&portal, folder, &files))?;
     Ok(OK)
 }
 
 /// Returns the text about the written files and the next commands.
-fn told(portal: &Portal<'_>, folder: &Path, files: &[portal::File]) -> String {
+fn next_steps(portal: &Portal<'_>, folder: &Path, files: &[portal::File]) -> String {
     let mut text = format!("Wrote a portal with the account {}/{}:\n\n", portal.namespace, portal.name);
     let wide = files.iter().map(|file| file.name.len()).max().unwrap_or_default();
     for file in files {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_told_as_a_shell_takes_it() {
+    fn a_folder_is_quoted_for_a_shell() {
         assert_eq!(quoted(Path::new("my/access-1")), "my/access-1");
         assert_eq!(quoted(Path::new("it's mine")), r"'it'\''s mine'");
         assert_eq!(quoted(Path::new("-f")), "'-f'");

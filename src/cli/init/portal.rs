@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_of_the_two_is_the_owner() {
+    fn none_of_the_two_members_is_the_owner() {
         for owner in ["dana@acme.example", "sam@acme.example", "olivia@acme.example"] {
             assert!(!portal("acme", owner).people().contains(&owner.to_owned()));
         }

@@ -100,7 +100,7 @@ fn finish(
         }
     });
     let sections: Vec<MatrixSection> = sections.collect();
-    // Those of one category stand together, where the first of them stands.
+    // Sections of one category are adjacent, at the position of the first one.
     let mut first: BTreeMap<Option<String>, usize> = BTreeMap::new();
     let mut order: Vec<(usize, usize)> = Vec::new();
     for (place, section) in sections.iter().enumerate() {
@@ -125,7 +125,7 @@ fn role_cells(catalog: &Catalog, ranks: &Ranks, not_applicable: &BTreeSet<usize>
     let ladders = catalog.layout.ladders().iter().zip(ranks.as_slice()).enumerate();
     let mut cells: Vec<Cell> = ladders
         .map(|(place, (ladder, rank))| {
-            // What was granted all the same is shown: it is in force.
+            // A level that is granted nevertheless is effective, so it is shown.
             if not_applicable.contains(&place) && *rank == 0 {
                 Cell::without(Without::NotApplicable)
             } else {
@@ -152,7 +152,7 @@ fn unmet_notes<'a>(catalog: &Catalog, all: impl Iterator<Item = (&'a str, &'a Ra
             let need = format!("{} at {}", catalog.section_name(rule.needs), catalog.level(rule.needs, rule.level));
             needs.entry(rule.section).or_default().push(need);
         }
-        // Sections of the same needs in one line.
+        // Sections with equal requirements share a line.
         let mut by_needs: Vec<(String, Vec<String>)> = Vec::new();
         for (section, needs) in needs {
             let level = catalog.level(section, ranks.as_slice()[section]);
@@ -252,7 +252,7 @@ fn equal_to_owner(subject: &Subject<'_>, person: &Person) -> Option<Name> {
 fn person_cells(subject: &Subject<'_>, person: &Person, now: Timestamp) -> Vec<Cell> {
     let ranks = match subject.held(person, now) {
         Held::Exactly(ranks) => ranks,
-        // What is no access at most is none.
+        // An upper limit of no access means no access.
         Held::AtMost(ranks) if ranks.is_none() => ranks,
         Held::AtMost(_) | Held::Unknown => {
             return subject.layout.ladders().iter().map(|_| Cell::without(Without::Unknown)).collect();

@@ -138,7 +138,7 @@ fn show(cell: &Cell, levels: usize, of: &str, first: bool) -> Shown {
         Some(Without::NotApplicable) => "na".to_owned(),
         Some(Without::Unknown) => "unknown".to_owned(),
         None if cell.rank == 0 => "none".to_owned(),
-        // Four shades, by how far up the ladder it is.
+        // Four shades, by position on the ladder.
         None => format!("l{}", (usize::from(cell.rank) * 4).div_ceil(levels.saturating_sub(1).max(1)).min(4)),
     };
     let mut tip = format!("{of}: {}", cell.level.as_deref().unwrap_or(cell.word()));

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::cli::output::{BOLD, DIM, Table, WARN, escape_markdown, paint, tame, wrap};
 
-/// Notes up to this length stand beside the name.
+/// Maximum length of a note that is printed next to the name.
 const SHORT: usize = 10;
 /// Maximum number of rows before sections become columns in Markdown and HTML, so that no page gets wider than paper …
 const MOST_COLUMNS: usize = 12;
@@ -56,7 +56,7 @@ pub(super) fn text(matrix: &AccessMatrix) -> String {
 /// Returns the matrix as Markdown.
 pub(super) fn markdown(matrix: &AccessMatrix) -> String {
     let mut text = format!("### {}\n\n", escape_markdown(&heading(matrix)));
-    // As such tables are mostly written, as long as they do not get too wide.
+    // The usual orientation of such tables, unless they get too wide.
     let sheet = if is_upright(matrix) { Sheet::upright(matrix) } else { Sheet::turned(matrix) };
     let categories = sheet.rows.iter().any(|row| row.category.is_some());
     let heads = categories.then(|| "category".to_owned()).into_iter().chain([sheet.corner.clone()]);
@@ -209,7 +209,7 @@ impl Sheet {
         parts.chain(category).chain(cells).max().unwrap_or(0)
     }
 
-    /// Runs of columns that fit beside the first one.
+    /// Splits the columns into runs that fit next to the first column.
     fn parts(&self) -> Vec<std::ops::Range<usize>> {
         let mut parts: Vec<std::ops::Range<usize>> = Vec::new();
         let first = self.first_width();

@@ -111,7 +111,7 @@ pub fn complain(line: impl std::fmt::Display) {
     let _ = writeln!(anstream::stderr().lock(), "{}", harmless(&line.to_string()));
 }
 
-/// The styles of this file, which are all that a terminal is told.
+/// All styles that are sent to a terminal.
 const STYLES: [Style; 6] = [GOOD, BAD, WARN, BOLD, DIM, Style::new()];
 
 /// Removes control sequences from text: names and titles may contain sequences that move the cursor, hide or overwrite
@@ -183,7 +183,7 @@ pub fn escape_markdown(text: &str) -> String {
     let mut before = ' ';
     for letter in text.chars() {
         match letter {
-            // Nobody is notified by a name that somebody wrote into an object. An address is no such name.
+            // A name in an object must not notify a user (`@name`). An address is no such name.
             '@' if !before.is_alphanumeric() => out.push_str("@\u{2060}"),
             '|' | '\\' | '`' | '*' | '[' | ']' => out.extend(['\\', letter]),
             '<' => out.push_str("&lt;"),
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_is_told_nothing_but_our_styles() {
+    fn only_known_styles_reach_a_terminal() {
         let fine = format!("{} – über\n{}\r\n", paint(BAD, "lost"), paint(BOLD, "kept"));
         assert_eq!(harmless(&fine), fine);
         assert_eq!(harmless("a\u{1b}[2Jb\u{1b}]0;x\u{7}c\rd\u{202e}e\u{9b}1mf\u{1b}[8mg"), {

@@ -115,7 +115,7 @@ impl Table {
                 None => break,
             }
         }
-        // What a column does not use, since its words do not come out just so, is for the longest of the others.
+        // Space that a column does not use, because its words do not fill the line, goes to the longest other column.
         for (place, width) in widths.iter_mut().enumerate() {
             *width = self.used(place, *width).max(bounds[place].0);
         }
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_to_be_copied_stay_whole() {
+    fn names_for_copying_are_not_cut() {
         let name = "a-name-that-would-be-broken-in-the-middle";
         let mut table = Table::new(["account", "message"]).whole(&[0]);
         table.row([name.to_owned(), "word ".repeat(60)]);
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_cell_is_taken_for_more_than_text() {
+    fn cells_are_plain_text() {
         assert_eq!(table().markdown(), "| who | members |\n|---|---:|\n| a\\|b &lt;c> | 12 |\n| =1+1, \"x\" | 3 |\n");
         assert_eq!(table().csv(), "who,members\r\na|b <c>,12\r\n\"'=1+1, \"\"x\"\"\",3\r\n");
     }

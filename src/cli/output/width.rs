@@ -11,9 +11,9 @@ const LEAST: u16 = 20;
 /// it, as in a pipe, [`WIDTH`], so that what is written to a file does not depend on who looks on.
 #[must_use]
 pub fn width() -> u16 {
-    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let requested = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(columns, _)| columns.0);
-    said.or_else(terminal).filter(|columns| *columns > 0).unwrap_or(WIDTH).max(LEAST)
+    requested.or_else(terminal).filter(|columns| *columns > 0).unwrap_or(WIDTH).max(LEAST)
 }
 
 /// Returns the columns that sentences may take: nobody reads lines of 200.

@@ -43,8 +43,8 @@ pub async fn review(setting: &Setting<'_>, stores: &mut Stores, key: &AccountKey
         ..AccountReview::default()
     };
     findings(&resolved, entry, &everybody, &mut review);
-    let said = held::of_objects(&everybody, &review, layout.len(), setting.now);
-    review.take(&said, Some(&resolved.definitions), &layout);
+    let from_objects = held::of_objects(&everybody, &review, layout.len(), setting.now);
+    review.take(&from_objects, Some(&resolved.definitions), &layout);
     stored::add(setting, stores, key, &mut review).await;
     Some(review)
 }
@@ -118,7 +118,7 @@ fn findings(resolved: &Judged, entry: &AccountObjects, everybody: &[Person], rev
             let (reason, message) = (Some(reason), findings.message());
             review.invalid.push(ReviewFinding { object: object.clone(), reason, message });
         }
-        // Whose time ends soon, or has ended, has a section of their own.
+        // Members whose time ends soon or has ended have their own section.
         let is_of_time = |kind: &FindingKind| matches!(kind, FindingKind::ExpiresSoon(_) | FindingKind::HasExpired(_));
         for advice in findings.advice().filter(|advice| !is_of_time(&advice.kind)) {
             review.advice.push(ReviewFinding { object: object.clone(), reason: None, message: advice.to_string() });

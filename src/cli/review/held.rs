@@ -69,9 +69,9 @@ pub fn of_store<'a>(
 ) -> Vec<Holding<'a>> {
     let equals = equals(review);
     let persons: BTreeMap<&Email, &Person> = everybody.iter().map(|person| (&person.email, person)).collect();
-    let stored = observed.members.iter().filter_map(|(email, seen)| Some((email, seen.content.as_ref()?)));
+    let stored = observed.members.iter().filter_map(|(email, existing)| Some((email, existing.content.as_ref()?)));
     let stored: BTreeMap<&Email, &MemberContent> = stored.collect();
-    let owner = observed.account.as_ref().and_then(|seen| seen.content.as_ref()?.owner.as_ref());
+    let owner = observed.account.as_ref().and_then(|existing| existing.content.as_ref()?.owner.as_ref());
     let emails: BTreeSet<&Email> = persons.keys().chain(stored.keys()).copied().collect();
     let holding = |email: &'a Email| {
         let (person, content) = (persons.get(email).copied(), stored.get(email).copied());

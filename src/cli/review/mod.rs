@@ -117,7 +117,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         unlooked.extend(unused.map(|(place, message)| Unread { account: account(place), message }));
     }
     let unread: Vec<Unread> = accounts.iter().filter_map(report::AccountReview::unread).chain(unlooked).collect();
-    // Without a database there is nothing to read, which is said; unless something was asked that only it knows.
+    // Without a database the review only notes that there is none, unless the arguments need one.
     let failed = accounts.iter().any(|one| one.store.failed || (since.is_some() && one.store.unread.is_some()));
     let code = if failed { super::NO } else { super::OK };
     let review = Review {

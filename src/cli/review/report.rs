@@ -28,12 +28,12 @@ pub struct Review {
     pub at: Timestamp,
     /// Scope.
     pub scope: String,
-    /// Since when, or since which revision, changes are told.
+    /// Time or revision since which changes are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Since>,
-    /// Memberships that end within this time are told.
+    /// Memberships that end within this time are listed.
     pub within_days: i64,
-    /// Accounts whose store could not be read: what is said of them is not complete.
+    /// Accounts whose store could not be read: their part of the review is incomplete.
     pub unread: Vec<Unread>,
     /// The accounts.
     pub accounts: Vec<AccountReview>,
@@ -218,7 +218,7 @@ pub struct Ended {
     pub since: Option<Timestamp>,
 }
 
-/// Something said of an object.
+/// Finding about an object.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReviewFinding {
@@ -238,7 +238,7 @@ pub struct ReviewFinding {
 pub struct Undeclared {
     /// Address.
     pub email: String,
-    /// Role, as it stands there.
+    /// Role in the store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     /// Mark of the entry.

@@ -294,10 +294,10 @@ fn expiring(account: &AccountReview) -> Section {
 /// Returns the section on advice; equal advice for several objects is grouped.
 fn advice(account: &AccountReview) -> Section {
     let mut by_message: Vec<(&str, Vec<&str>)> = Vec::new();
-    for said in &account.advice {
-        match by_message.iter_mut().find(|(message, _)| *message == said.message) {
-            Some((_, objects)) => objects.push(&said.object),
-            None => by_message.push((&said.message, vec![&said.object])),
+    for finding in &account.advice {
+        match by_message.iter_mut().find(|(message, _)| *message == finding.message) {
+            Some((_, objects)) => objects.push(&finding.object),
+            None => by_message.push((&finding.message, vec![&finding.object])),
         }
     }
     let mut table = Table::new(["advice", "objects"]);
@@ -309,9 +309,9 @@ fn advice(account: &AccountReview) -> Section {
 
 fn invalid(account: &AccountReview) -> Section {
     let mut table = Table::new(["object", "reason", "message"]);
-    for said in &account.invalid {
-        let reason = said.reason.map(|reason| reason.to_string()).unwrap_or_default();
-        table.row([&said.object, &reason, &said.message]);
+    for finding in &account.invalid {
+        let reason = finding.reason.map(|reason| reason.to_string()).unwrap_or_default();
+        table.row([&finding.object, &reason, &finding.message]);
     }
     Section { title: "Invalid objects", none: "invalid objects", table }
 }

@@ -69,7 +69,7 @@ async fn read(
     review: &mut AccountReview,
 ) -> Result<(), Unread> {
     let failed = |message: String| Unread { message, failed: true };
-    // Files without an IdentityStore do not say where it is; that is no failure, but said.
+    // Files without an IdentityStore do not name a location; that is a note, not an error.
     let stands_in = setting.loaded.objects.stores.values().all(|store| store.generation == 0);
     let is_files = matches!(setting.loaded.source, Source::Files(_));
     if is_files && stands_in && setting.target.store.is_none() {
@@ -109,15 +109,15 @@ fn compared(setting: &Setting<'_>, planned: &Planned, review: &mut AccountReview
     let undeclared: BTreeSet<&Email> = observed
         .members
         .iter()
-        .filter(|(email, seen)| {
+        .filter(|(email, existing)| {
             let declared = wanted.contains_key(*email) || plan.owner_kept.as_ref() == Some(email);
-            !declared && seen.mark.as_ref() != Some(&planned.mark) && seen.content.is_some()
+            !declared && existing.mark.as_ref() != Some(&planned.mark) && existing.content.is_some()
         })
         .map(|(email, _)| email)
         .collect();
     for email in &undeclared {
-        if let Some(seen) = observed.members.get(*email) {
-            add_undeclared(email, seen, review, setting.now);
+        if let Some(existing) = observed.members.get(*email) {
+            add_undeclared(email, existing, review, setting.now);
         }
     }
     add_ended(observed, review, setting.now);
@@ -149,7 +149,7 @@ fn is_guarded(object: &ObjectKey, guarded: &BTreeSet<&Email>) -> bool {
 /// those that the objects say, notes which the store does not have yet.
 fn add_ended(observed: &Observed, review: &mut AccountReview, now: Timestamp) {
     let contents =
-        || observed.members.iter().filter_map(|(email, seen)| Some((email.as_str(), seen.content.as_ref()?)));
+        || observed.members.iter().filter_map(|(email, existing)| Some((email.as_str(), existing.content.as_ref()?)));
     let with_access: BTreeSet<&str> =
         contents().filter(|(_, content)| !content.ranks_at(now).is_none()).map(|(email, _)| email).collect();
     for ended in &mut review.ended {
@@ -169,12 +169,12 @@ fn add_ended(observed: &Observed, review: &mut AccountReview, now: Timestamp) {
 }
 
 /// Adds a person that only the store has; does nothing if only a mark is left.
-fn add_undeclared(email: &Email, seen: &Existing<MemberContent>, review: &mut AccountReview, now: Timestamp) {
-    let Some(content) = &seen.content else { return };
+fn add_undeclared(email: &Email, existing: &Existing<MemberContent>, review: &mut AccountReview, now: Timestamp) {
+    let Some(content) = &existing.content else { return };
     review.undeclared.push(Undeclared {
         email: email.to_string(),
         role: content.role.as_ref().map(ToString::to_string),
-        mark: seen.mark.as_ref().map_or_else(|| "none".to_owned(), marked),
+        mark: existing.mark.as_ref().map_or_else(|| "none".to_owned(), marked),
         sections: content.ranks_at(now).as_slice().iter().filter(|rank| **rank > 0).count(),
     });
 }
@@ -184,8 +184,8 @@ pub fn orphaned_account(orphaned_account: &OrphanedAccount, now: Timestamp) -> A
     let store = StoreState { place: orphaned_account.place.to_string(), ..StoreState::default() };
     let (account, display_name) = (orphaned_account.key.to_string(), orphaned_account.key.name.to_string());
     let mut review = AccountReview { account, display_name, store, ..AccountReview::default() };
-    for (email, seen) in &orphaned_account.observed.members {
-        add_undeclared(email, seen, &mut review, now);
+    for (email, existing) in &orphaned_account.observed.members {
+        add_undeclared(email, existing, &mut review, now);
     }
     let observed = &orphaned_account.observed;
     add_ended(observed, &mut review, now);

@@ -119,7 +119,7 @@ mod tests {
     use crate::api::{MembershipSpec, MembershipStatus};
 
     #[test]
-    fn who_ends_soon_and_who_has_ended_come_in_the_order_of_time() {
+    fn ending_and_ended_members_are_sorted_by_time() {
         let now = Timestamp::from_second(1_000_000).unwrap();
         let member = |name: &str, access, until: Option<i64>| {
             let mut member = Membership::new(name, MembershipSpec::default());
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn members_of_whose_access_nothing_is_known_are_counted() {
+    fn members_with_unknown_access_are_counted() {
         let mut summary = AccessSummary::default();
         assert_eq!(summary.counts(), "no Memberships");
         let mut member = Membership::new("a", MembershipSpec::default());

@@ -204,7 +204,7 @@ pub async fn status(
     let mut stores = list_all::<IdentityStore>(Api::all(client.clone())).await?;
     let mut catalogs = list_all::<PermissionCatalog>(Api::all(client.clone())).await?;
     if within.is_some() {
-        // Of a namespace, only what it uses matters.
+        // For one namespace, only the stores and catalogs that it uses matter.
         stores.retain(|store| accounts.iter().any(|account| account.spec.store_ref.name == store.name_any()));
         catalogs.retain(|catalog| accounts.iter().any(|account| account.spec.catalog_ref.name == catalog.name_any()));
     }
@@ -320,7 +320,7 @@ fn guarded(account: &Account) -> Option<Guarded> {
     })
 }
 
-/// Fails where there is no such namespace; who may not ask is not told.
+/// Fails if the namespace does not exist. Succeeds if the user may not read it.
 async fn ensure_is_there(client: &Client, namespace: &str) -> anyhow::Result<()> {
     let found = Api::<Namespace>::all(client.clone()).get_metadata_opt(namespace).await;
     anyhow::ensure!(!matches!(found, Ok(None)), "there is no namespace {namespace:?}");

@@ -100,9 +100,9 @@ pub async fn controller(client: &Client, asked: Option<&str>, now: Timestamp) ->
     let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
     match leases.list(&ListParams::default()).await {
         Ok(leases) => of(&leases.items, namespace, now),
-        // Whoever may not look there can still see how everything else is.
+        // A user without rights on Leases still sees the rest of the status.
         Err(error) => {
-            let (message, asked) = (Some(api_error::said(&error)), asked.is_some());
+            let (message, asked) = (Some(api_error::message(&error)), asked.is_some());
             Controller { state: LeaseState::Unknown, message, asked, ..of(&[], namespace, now) }
         }
     }
@@ -114,7 +114,7 @@ fn of(leases: &[Lease], namespace: &str, now: Timestamp) -> Controller {
         LeaseName::Replica { .. } => None,
     });
     let mut all: Vec<(u16, ShardHolder)> = shards.collect();
-    // Of two numbers, as in a rolling upgrade from one to another, it is the one that is held.
+    // During a change of the number of shards there are Leases of both; the number whose Leases are held counts.
     all.sort_by_key(|(of, held)| (held.expired, *of, held.shard));
     let number = all.first().map_or(1, |(of, _)| *of);
     let held: Vec<ShardHolder> = all.into_iter().filter(|(of, _)| *of == number).map(|(_, held)| held).collect();
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_leads_is_told_from_one_that_led() {
+    fn a_current_holder_differs_from_a_former_one() {
         assert_eq!(looked(&[]).state, LeaseState::Absent);
         assert_eq!(looked(&[lease("roster", None, 1)]).state, LeaseState::Absent);
         assert_eq!(looked(&[lease("roster", Some("a"), 1)]).state, LeaseState::Leading);
@@ -173,12 +173,12 @@ mod tests {
     }
 
     #[test]
-    fn each_of_several_shards_is_to_be_held() {
+    fn every_shard_must_have_a_holder() {
         let mut leases = vec![
             lease("roster-replica-of-2-a", Some("a"), 1),
             lease("roster-1-of-2", Some("b"), 1),
             lease("roster-0-of-2", Some("a"), 2),
-            // What a former number left behind.
+            // Left by a former number of shards.
             lease("roster-0-of-4", Some("z"), 900),
         ];
         let all = looked(&leases);

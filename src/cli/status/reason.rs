@@ -21,7 +21,7 @@ pub enum ReadyReason {
     InUse,
     /// An account in which only revocations are applied, because its namespace or a definition is being deleted.
     Terminating,
-    /// Only revocations are applied, because the definition of a kind was re-created.
+    /// Only revocations are applied, because the definition of a kind was recreated.
     DefinitionRecreated,
     /// Only revocations are applied, because the API server does not list a kind.
     DefinitionsMissing,
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_read_as_it_is_written() {
+    fn a_reason_parses_to_what_was_formatted() {
         let words = [
             "NotReconciled",
             "ManagedAccountsExist",

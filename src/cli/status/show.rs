@@ -129,7 +129,7 @@ fn controller(controller: &Controller, now: Timestamp) -> String {
     let oldest = controller.held.iter().min_by_key(|held| held.renewed);
     let renewed = age(oldest.and_then(|held| held.renewed));
     let holder = oldest.map_or("", |held| held.holder.as_str());
-    let said = match (controller.state, controller.shards) {
+    let line = match (controller.state, controller.shards) {
         (LeaseState::Leading, 1) => format!(
             "{} leads since {} (renewed {renewed} ago)",
             paint(GOOD, holder),
@@ -140,11 +140,11 @@ fn controller(controller: &Controller, now: Timestamp) -> String {
         (LeaseState::Leading, shards) => {
             let replicas = controller.replicas();
             let names = replicas.iter().copied().collect::<Vec<_>>().join(", ");
-            let said = match replicas.len() {
+            let line = match replicas.len() {
                 1 => format!("one replica holds all {shards} shards"),
                 count => format!("{count} replicas hold {shards} shards"),
             };
-            format!("{} (renewed {renewed} ago): {names}", paint(GOOD, &said))
+            format!("{} (renewed {renewed} ago): {names}", paint(GOOD, &line))
         }
         (LeaseState::Partial, shards) => {
             let missing = controller.missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -160,7 +160,7 @@ fn controller(controller: &Controller, now: Timestamp) -> String {
             format!("{}: {}", paint(WARN, "not known"), controller.message.as_deref().unwrap_or_default())
         }
     };
-    format!("{} {said}\n", paint(BOLD, "Controller"))
+    format!("{} {line}\n", paint(BOLD, "Controller"))
 }
 
 /// Formats an age like kubectl: `12s`, `5m`, `3h`, `4d`.
@@ -201,8 +201,8 @@ fn orphaned(status: &Status, shown: usize) -> String {
     let with = status.stores.iter().filter(|store| !store.orphaned_accounts.is_empty());
     let line = |store: &Store| {
         let names = first_of(&store.orphaned_accounts, shown);
-        let said = format!("has accounts that no Account describes; their members keep their access: {names}");
-        wrap(&format!("{} ", store.name), store.name.chars().count() + 1, &said)
+        let line = format!("has accounts that no Account describes; their members keep their access: {names}");
+        wrap(&format!("{} ", store.name), store.name.chars().count() + 1, &line)
     };
     with.map(line).collect()
 }
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn ages_read_as_kubectls() {
-        let told = |seconds| age(SignedDuration::from_secs(seconds));
-        assert_eq!([told(-1), told(5), told(300), told(7_200), told(400_000)], ["0s", "5s", "5m", "2h", "4d"]);
+        let shown = |seconds| age(SignedDuration::from_secs(seconds));
+        assert_eq!([shown(-1), shown(5), shown(300), shown(7_200), shown(400_000)], ["0s", "5s", "5m", "2h", "4d"]);
     }
 }

@@ -28,19 +28,19 @@ pub(super) fn judge(loaded: &LoadedObjects, now: Timestamp) -> Vec<Diagnostic> {
         Source::Cluster(_) => None,
     };
     let asked: BTreeSet<&AccountKey> = loaded.accounts.iter().collect();
-    let mut judge = Judge { loaded, files, account: None, places: None, said: Vec::new() };
+    let mut judge = Judge { loaded, files, account: None, places: None, diagnostics: Vec::new() };
     for catalog in loaded.objects.catalogs.values() {
         judge.say(&catalog.facts.findings());
     }
     for (key, entry) in &loaded.objects.accounts {
         judge.account = Some((key, entry));
         if let Some(account) = &entry.account {
-            // A parent elsewhere was read only for its children.
+            // A parent in another namespace was read only for its children.
             if asked.contains(key)
                 && let Some(resolved) = loaded.judge(key, now)
             {
                 let mut findings = resolved.definitions.account_findings(account, &entry.role_refs());
-                // What is wrong with the catalog is said of the catalog.
+                // Faults of the catalog are reported on the catalog.
                 findings.retain(|finding| !matches!(finding.kind, FindingKind::CatalogBroken { .. }));
                 judge.say(&findings);
                 judge.members(entry, &resolved);
@@ -51,7 +51,7 @@ pub(super) fn judge(loaded: &LoadedObjects, now: Timestamp) -> Vec<Diagnostic> {
             }
         }
     }
-    judge.said
+    judge.diagnostics
 }
 
 /// Objects that are checked.
@@ -82,7 +82,7 @@ struct Judge<'a> {
     account: Option<(&'a AccountKey, &'a AccountObjects)>,
     /// Document of each object; created for the first finding.
     places: Option<HashMap<ObjectId, &'a Document>>,
-    said: Vec<Diagnostic>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl Judge<'_> {
@@ -108,7 +108,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Says everything of one object but what is said once, of its Account.
+    /// Adds all findings of an object, except those that are reported once, on its Account.
     fn say(&mut self, findings: &Findings) {
         for finding in findings.faults().filter(|finding| !finding.is_of_account()) {
             let Some(reason) = finding.reason().filter(|_| !self.follows(&finding.kind)) else { continue };
@@ -146,8 +146,8 @@ impl Judge<'_> {
         format!("{:#}{files}{nearby}", fault.kind)
     }
 
-    /// Names of what is outside of the fault's account. The engine suggests none of them, since status would tell a tenant
-    /// the names of what is the platform's or somebody else's; whoever has the files has read them.
+    /// Returns names outside of the finding's account. The engine does not suggest them, since a status would reveal
+    /// names of the platform or of other tenants; a user who has the files can read them anyway.
     fn known(&self, fault: &Finding) -> Vec<&str> {
         let objects = &self.loaded.objects;
         match &fault.kind {
@@ -173,7 +173,7 @@ impl Judge<'_> {
             None => (&nowhere, SourceSpan::default()),
         };
         let field = finding.field.as_str();
-        self.said.push(Diagnostic::new(severity, file, place, reason, message).about(&object, field));
+        self.diagnostics.push(Diagnostic::new(severity, file, place, reason, message).about(&object, field));
     }
 }
 

@@ -94,32 +94,32 @@ pub struct Found {
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let mut loaded = args.input.read().await?;
-    let mut said = judge::judge(&loaded, super::now()?);
+    let mut judged = judge::judge(&loaded, super::now()?);
     let objects = judge::count(&loaded);
     let mut files = 0;
     if let Source::Files(read) = &mut loaded.source {
-        leave_out_addresses(&said, &mut read.diagnostics);
-        said.append(&mut read.diagnostics);
+        leave_out_addresses(&judged, &mut read.diagnostics);
+        judged.append(&mut read.diagnostics);
         files = read.count;
     }
-    said.sort_by(|one, other| {
+    judged.sort_by(|one, other| {
         let place = |one: &Diagnostic| (one.severity == Severity::Note, one.file.clone(), one.line, one.column);
         place(one).cmp(&place(other)).then_with(|| one.severity.cmp(&other.severity))
     });
-    let count = |severity| said.iter().filter(|one| one.severity == severity).count();
+    let count = |severity| judged.iter().filter(|one| one.severity == severity).count();
     let (errors, advice, notes) = (count(Severity::Error), count(Severity::Advice), count(Severity::Note));
     let valid = errors == 0 && (advice == 0 || !args.strict);
     let sum = print::Sum { objects, files, errors, advice, notes, strict: args.strict };
     match args.output {
         Format::Json | Format::Yaml => {
-            let findings = said.into_iter().map(Found::from).collect();
+            let findings = judged.into_iter().map(Found::from).collect();
             let (api_version, kind) = (API_VERSION, "Validation");
-            let said = Validation { api_version, kind, valid, objects, files, errors, advice, notes, findings };
-            print_data(args.output, &said)?;
+            let judged = Validation { api_version, kind, valid, objects, files, errors, advice, notes, findings };
+            print_data(args.output, &judged)?;
         }
-        Format::Name => print_names(names(&said, args.strict).iter().map(String::as_str))?,
-        Format::Github => print(&print::github(&said, &sum))?,
-        _ => print(&print::text(&said, &sum))?,
+        Format::Name => print_names(names(&judged, args.strict).iter().map(String::as_str))?,
+        Format::Github => print(&print::github(&judged, &sum))?,
+        _ => print(&print::text(&judged, &sum))?,
     }
     // Nothing is read again; dropping very many objects would only take time.
     std::mem::forget(loaded);
@@ -127,17 +127,17 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 }
 
 /// Returns the objects that are not valid; for a document that is not an object, its file.
-fn names(said: &[Diagnostic], strict: bool) -> Vec<String> {
+fn names(judged: &[Diagnostic], strict: bool) -> Vec<String> {
     let is_wrong = |one: &&Diagnostic| one.is_error() || (strict && one.severity == Severity::Advice);
     let name =
         |one: &Diagnostic| one.object.as_ref().map_or_else(|| one.file.display().to_string(), ToString::to_string);
-    said.iter().filter(is_wrong).map(name).collect()
+    judged.iter().filter(is_wrong).map(name).collect()
 }
 
 /// Leaves out what a schema says of an address that is none: the engine says more.
-fn leave_out_addresses(said: &[Diagnostic], diagnostics: &mut Vec<Diagnostic>) {
+fn leave_out_addresses(judged: &[Diagnostic], diagnostics: &mut Vec<Diagnostic>) {
     let address = DiagnosticReason::Invalid(InvalidReason::AddressInvalid);
-    let broken = said.iter().filter(|one| one.reason == address);
+    let broken = judged.iter().filter(|one| one.reason == address);
     let broken: HashSet<(&Option<ObjectId>, &str)> = broken.map(|one| (&one.object, one.field.as_str())).collect();
     diagnostics.retain(|one| !(one.is_error() && broken.contains(&(&one.object, one.field.as_str()))));
 }

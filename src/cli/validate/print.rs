@@ -21,16 +21,16 @@ pub(super) struct Sum {
 }
 
 /// Returns the findings like a compiler: message, position, and the line of the file with a mark.
-pub(super) fn text(said: &[Diagnostic], sum: &Sum) -> String {
+pub(super) fn text(diagnostics: &[Diagnostic], sum: &Sum) -> String {
     let mut out = String::new();
-    let mut rest = said;
+    let mut rest = diagnostics;
     while let Some((one, _)) = rest.split_first() {
         if one.severity == Severity::Note {
             let _ = writeln!(out, "{}", wrapped(&note(one), 2));
             rest = &rest[1..];
             continue;
         }
-        // Advice comes in numbers: what is said of one place is said together.
+        // There may be much advice, so advice on one line of an object is printed together.
         let together = |other: &&Diagnostic| {
             let same = (&other.file, other.line, &other.object) == (&one.file, one.line, &one.object);
             same && other.severity == Severity::Advice
@@ -60,9 +60,9 @@ pub(super) fn text(said: &[Diagnostic], sum: &Sum) -> String {
 }
 
 /// Annotations as GitHub reads them from the output of a step.
-pub(super) fn github(said: &[Diagnostic], sum: &Sum) -> String {
+pub(super) fn github(diagnostics: &[Diagnostic], sum: &Sum) -> String {
     let mut out = String::new();
-    for one in said {
+    for one in diagnostics {
         let command = match one.severity {
             Severity::Error => "error",
             Severity::Advice => "warning",
@@ -133,7 +133,7 @@ fn frame(out: &mut String, one: &Diagnostic, style: Style) {
     let room = usize::from(width()).saturating_sub(indent.len() + 5);
     let letters: Vec<char> = one.excerpt.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     let column = one.column.max(1) - 1;
-    // A long line is shown from shortly before the place on.
+    // A long line is shown from shortly before the position.
     let start = if column + 8 > room { column.saturating_sub(20) } else { 0 };
     let cut = letters.len() > start + room;
     let shown: String = letters.iter().skip(start).take(room).collect();

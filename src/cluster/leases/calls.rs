@@ -49,6 +49,6 @@ fn fault(error: &Error) -> ApiFault {
     let fault = api_error::fault(error);
     match fault.code {
         Some(_) => fault,
-        None => ApiFault { said: api_error::advised(error), ..fault },
+        None => ApiFault { message: api_error::advised(error), ..fault },
     }
 }

@@ -1,4 +1,4 @@
-//! Task that drives [`ShardCoordinator`]. Started by `Share::join`; it waits only for events and time, so that no
+//! Task that drives [`ShardCoordinator`]. Started by `LeaseTask::join`; it waits only for events and time, so that no
 //! renewal is delayed.
 
 use std::{
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     control::{
-        Mono, Now, ShareEvent,
+        Mono, Now, ShardEvent,
         leases::{LeaseCall, LeaseEffect, LeaseEvent, LeaseLog, ShardConfig, ShardCoordinator},
     },
     store::Epoch,
@@ -115,14 +115,14 @@ impl Driver {
         let now = self.now();
         match order {
             Command::Event(event) => self.machine.absorb(event, now),
-            Command::Stop(told) if self.is_stopped => drop(told),
-            Command::Stop(told) => {
-                self.stopped.push(told);
+            Command::Stop(done) if self.is_stopped => drop(done),
+            Command::Stop(done) => {
+                self.stopped.push(done);
                 self.machine.absorb(LeaseEvent::Stop, now);
             }
-            Command::Release(shard, epoch, told) => {
+            Command::Release(shard, epoch, done) => {
                 if let Some(published) = self.published.get_mut(&(shard, epoch)) {
-                    published.released = Some(told);
+                    published.released = Some(done);
                 }
                 self.machine.absorb(LeaseEvent::Release(shard, epoch), now);
             }
@@ -138,7 +138,7 @@ impl Driver {
                     Some(LeaseEvent::Answered { id, result })
                 }));
             }
-            LeaseEffect::Tell(event) => self.tell(event),
+            LeaseEffect::Report(event) => self.report(event),
             LeaseEffect::Lost { shard, epoch, why } => {
                 if let Some(published) = self.published.get(&(shard, epoch)) {
                     published.lost.cancel();
@@ -154,9 +154,9 @@ impl Driver {
         }
     }
 
-    fn tell(&mut self, event: ShareEvent) {
+    fn report(&mut self, event: ShardEvent) {
         let event = match event {
-            ShareEvent::Taken { shard, epoch, clean } => {
+            ShardEvent::Taken { shard, epoch, clean } => {
                 // No holder is left.
                 let Some(commands) = self.commands.upgrade() else { return };
                 let lost = CancellationToken::new();
@@ -165,7 +165,7 @@ impl Driver {
                 self.published.insert((shard, epoch), published);
                 Event::Taken(Leadership { shard, epoch, clean, lost, until, commands })
             }
-            event => Event::Share(event),
+            event => Event::Shard(event),
         };
         // The receiver is gone when the controller ends.
         let _ = self.out.send(event);

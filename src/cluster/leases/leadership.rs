@@ -1,5 +1,5 @@
 //! Leadership of a shard as its holder has it: for writing, until it is lost or given back. Made by `driver`; held by the
-//! controller, whose writers check a [`Term`].
+//! controller, whose writers check a [`LeaseCheck`].
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    control::{ShareEvent, leases::LeaseEvent},
+    control::{ShardEvent, leases::LeaseEvent},
     store::Epoch,
 };
 
@@ -20,7 +20,7 @@ pub enum Event {
     /// This replica has taken a shard.
     Taken(Leadership),
     /// Any other event.
-    Share(ShareEvent),
+    Shard(ShardEvent),
 }
 
 /// Command to the task. The task ends when no sender is left.
@@ -52,7 +52,7 @@ pub struct Leadership {
 /// Check that a shard is still held, for use right before a write. A cancellation alone is not enough: a process that
 /// was suspended may run a writer before anything that could cancel it.
 #[derive(Clone, Debug)]
-pub struct Term {
+pub struct LeaseCheck {
     lost: CancellationToken,
     until: Until,
 }
@@ -60,10 +60,10 @@ pub struct Term {
 /// Time at which the leadership ends unless the lease is renewed.
 pub(super) type Until = Arc<Mutex<Instant>>;
 
-impl Term {
+impl LeaseCheck {
     /// Returns whether the shard is still held.
     #[must_use]
-    pub fn holds(&self) -> bool {
+    pub fn is_held(&self) -> bool {
         !self.lost.is_cancelled() && Instant::now() < *self.until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,24 +71,24 @@ impl Term {
 impl Leadership {
     /// Returns the check for writers.
     #[must_use]
-    pub fn term(&self) -> Term {
-        Term { lost: self.lost.clone(), until: Arc::clone(&self.until) }
+    pub fn check(&self) -> LeaseCheck {
+        LeaseCheck { lost: self.lost.clone(), until: Arc::clone(&self.until) }
     }
 
     /// Reports that every store has this epoch.
-    pub fn every_store_knows(&self) {
-        self.send(LeaseEvent::EveryStoreKnows(self.shard, self.epoch));
+    pub fn mark_clean(&self) {
+        self.send(LeaseEvent::MarkClean(self.shard, self.epoch));
     }
 
     /// Publishes a note to the holders of the other Leases, with the next renewal of this one.
-    pub fn say(&self, note: &str) {
-        self.send(LeaseEvent::Say(self.shard, self.epoch, note.to_owned()));
+    pub fn publish_note(&self, note: &str) {
+        self.send(LeaseEvent::PublishNote(self.shard, self.epoch, note.to_owned()));
     }
 
     /// Ends the leadership and lets a successor take over at once. Must be called after the last write has ended.
     pub async fn release(self) {
-        let (told, released) = oneshot::channel();
-        let _ = self.commands.send(Command::Release(self.shard, self.epoch, told));
+        let (done, released) = oneshot::channel();
+        let _ = self.commands.send(Command::Release(self.shard, self.epoch, done));
         let _ = released.await;
     }
 

@@ -1,11 +1,11 @@
 //! Executes the requests of [`ShardCoordinator`](crate::control::leases::ShardCoordinator), which makes all decisions,
 //! and publishes the time until which each shard may be written. Called by the controller, whose writers check a
-//! [`Term`].
+//! [`LeaseCheck`].
 //!
 //! ```text
-//! Share, Leadership ──► driver (one task) ◄──► ShardCoordinator
+//! LeaseTask, Leadership ──► driver (one task) ◄──► ShardCoordinator
 //!       ▲                    │    └──► calls ──► API server
-//!       └── Event, Term ◄────┘
+//!       └── Event, LeaseCheck ◄────┘
 //! ```
 
 mod calls;
@@ -16,13 +16,13 @@ use kube::Client;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub use self::leadership::{Event, Leadership, Term};
+pub use self::leadership::{Event, Leadership, LeaseCheck};
 use self::{driver::Driver, leadership::Command};
 use crate::control::leases::{LeaseEvent, ShardConfig};
 
 /// Participation of this replica. Dropping it takes no more shards, and does not touch those already taken.
 #[derive(Debug)]
-pub struct Share {
+pub struct LeaseTask {
     /// Events, in order.
     pub events: mpsc::UnboundedReceiver<Event>,
     /// Cancelled when a shard was lost without being given back.
@@ -31,7 +31,7 @@ pub struct Share {
     commands: mpsc::UnboundedSender<Command>,
 }
 
-impl Share {
+impl LeaseTask {
     /// Starts participating.
     #[must_use]
     pub fn join(client: Client, config: ShardConfig) -> Self {
@@ -51,8 +51,8 @@ impl Share {
 
     /// Stops taking shards. A shard that is being taken at this moment still arrives as an event.
     pub async fn rest(&mut self) {
-        let (told, stopped) = oneshot::channel();
-        let _ = self.commands.send(Command::Stop(told));
+        let (done, stopped) = oneshot::channel();
+        let _ = self.commands.send(Command::Stop(done));
         let _ = stopped.await;
     }
 
@@ -68,7 +68,7 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for LeaseTask {
     fn drop(&mut self) {
         let _ = self.commands.send(Command::Event(LeaseEvent::Abandon));
     }

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_the_same_does_not_differ() {
+    fn equivalent_values_do_not_differ() {
         let store = json!({"sqlite": {"file": "a.db"}});
         let written = json!({"sqlite": {"file": "a.db"}, "paused": false, "adoption": "IfIdentical", "blocked": null,
             "accountDefaults": {"drift": {"checkEvery": "5m"}, "removalGuard": {}}});
@@ -168,7 +168,7 @@ mod tests {
         let catalog = |sections: Value| json!({"sections": sections});
         let from = catalog(json!([{"name": "a"}, {"name": "b"}, {"name": "c", "levels": ["No", "Yes"]}]));
         let to = catalog(json!([{"name": "c", "levels": ["No", "Some", "Yes"]}, {"name": "a"}, {"name": "d"}]));
-        let said = paths("PermissionCatalog", &from, &to);
-        assert_eq!(said, ["spec.sections[b]", "spec.sections[c].levels", "spec.sections[d]", "spec.sections"]);
+        let found = paths("PermissionCatalog", &from, &to);
+        assert_eq!(found, ["spec.sections[b]", "spec.sections[c].levels", "spec.sections[d]", "spec.sections"]);
     }
 }

@@ -158,19 +158,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_labels_are_judged_as_the_server_does() {
-        let said = |metadata: &Value| -> Vec<String> {
+    fn names_and_labels_are_validated_like_on_the_server() {
+        let faults = |metadata: &Value| -> Vec<String> {
             check(metadata, true).into_iter().map(|one| one.path.to_string()).collect()
         };
-        assert!(said(&json!({"name": "a.b-c", "namespace": "x", "labels": {"a/b": "", "c": "d_e"}})).is_empty());
-        assert_eq!(said(&json!({"name": "A"})), ["metadata.name"]);
-        assert_eq!(said(&json!({})), ["metadata.name"]);
-        assert_eq!(said(&json!({"name": 1})), ["metadata.name"]);
-        assert_eq!(said(&json!({"name": "a", "namespace": "a.b"})), ["metadata.namespace"]);
-        assert_eq!(said(&json!({"name": "a", "labels": {"a b": "c"}})), ["metadata.labels[\"a b\"]"]);
-        assert_eq!(said(&json!({"name": "a", "labels": {"a": "b c"}})), ["metadata.labels.a"]);
-        assert_eq!(said(&json!({"name": "a", "labels": {"a": true}})), ["metadata.labels.a"]);
-        assert!(said(&json!({"name": "a", "annotations": {"A": "b c\n"}})).is_empty());
-        assert_eq!(said(&json!({"name": "a", "annotation": {}})), ["metadata.annotation"]);
+        assert!(faults(&json!({"name": "a.b-c", "namespace": "x", "labels": {"a/b": "", "c": "d_e"}})).is_empty());
+        assert_eq!(faults(&json!({"name": "A"})), ["metadata.name"]);
+        assert_eq!(faults(&json!({})), ["metadata.name"]);
+        assert_eq!(faults(&json!({"name": 1})), ["metadata.name"]);
+        assert_eq!(faults(&json!({"name": "a", "namespace": "a.b"})), ["metadata.namespace"]);
+        assert_eq!(faults(&json!({"name": "a", "labels": {"a b": "c"}})), ["metadata.labels[\"a b\"]"]);
+        assert_eq!(faults(&json!({"name": "a", "labels": {"a": "b c"}})), ["metadata.labels.a"]);
+        assert_eq!(faults(&json!({"name": "a", "labels": {"a": true}})), ["metadata.labels.a"]);
+        assert!(faults(&json!({"name": "a", "annotations": {"A": "b c\n"}})).is_empty());
+        assert_eq!(faults(&json!({"name": "a", "annotation": {}})), ["metadata.annotation"]);
     }
 }

@@ -12,8 +12,8 @@ use keycloak::types::{MappingsRepresentation, RoleRepresentation, UserRepresenta
 use super::{
     names::{KIND, NOTES},
     person::Person,
+    read_scope::ReadScope,
     realm::{Realm, Users},
-    wanted::Wanted,
     wire::CONCURRENCY,
 };
 use crate::{
@@ -81,9 +81,9 @@ impl Realm {
         who: &BTreeSet<Email>,
     ) -> Result<BTreeSet<(AccountKey, Email)>, StoreError> {
         let Some(account) = self.account_of(&client).await? else { return Ok(BTreeSet::new()) };
-        let look = self.look(&account, &Wanted::Members(BTreeSet::new())).await?;
+        let snapshot = self.read_account(&account, &ReadScope::Members(BTreeSet::new())).await?;
         let client_id = self.prefix.client_id(&account);
-        let within = look.within(&client_id);
+        let within = snapshot.within(&client_id);
         let people = stream::iter(users).map(|user| self.person(&within, user)).buffer_unordered(CONCURRENCY);
         let people: Vec<Person> = people.try_collect().await?;
         let with = people.iter().filter(|person| !person.effective.is_empty());

@@ -13,7 +13,7 @@ use super::{
     apply::Work,
     names::{CLUSTER, FINGERPRINT, KIND, NOTE, UID},
     note::{Note, Parts, Stamp},
-    realm::made_id,
+    realm::{client_without_login, made_id},
 };
 use crate::{
     plan::{Cause, Fingerprint},
@@ -35,12 +35,12 @@ impl Work<'_> {
         let stamp = Stamp::new(self.batch.mark, fingerprint);
         let parts = self.put_parts(content, &stamp, cause).await?;
         let note = Note::new(stamp, content, parts.clone(), self.realm.portals.clone());
-        let former = self.look.note.as_ref().map(|note| note.former(&content.layout)).unwrap_or_default();
+        let former = self.snapshot.note.as_ref().map(|note| note.former(&content.layout)).unwrap_or_default();
         // The fingerprint comes last, so that an unfinished write is not taken for a change by somebody else. Until
         // then the note also names the layouts of which client roles may exist.
         let uuid = self.put_client(content, &note.clone().unfinished(&former)).await?;
-        self.look.parts = parts;
-        self.look.client = Some(ClientRepresentation {
+        self.snapshot.parts = parts;
+        self.snapshot.client = Some(ClientRepresentation {
             id: Some(uuid.clone()),
             client_id: Some(self.client_id.clone()),
             ..ClientRepresentation::default()
@@ -53,9 +53,9 @@ impl Work<'_> {
 
     /// Creates or updates organization, client scope and group.
     async fn put_parts(&self, content: &AccountContent, stamp: &Stamp, cause: Cause) -> Result<Parts, StoreError> {
-        let mut parts = self.look.parts.clone();
+        let mut parts = self.snapshot.parts.clone();
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
-        if self.look.wrong.foreign_scope {
+        if self.snapshot.anomalies.foreign_scope {
             let gone = || admin.realm_client_scopes_with_client_scope_id_delete(realm, &parts.scope);
             self.realm.remove("removing a client scope", gone).await?;
             parts.scope.clear();
@@ -197,23 +197,13 @@ impl Work<'_> {
     async fn put_client(&self, content: &AccountContent, note: &Note) -> Result<String, StoreError> {
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         let note = serde_json::to_string(note).map_err(|error| StoreError::Invalid(error.to_string()))?;
-        let off = Some(false);
         let client = ClientRepresentation {
-            client_id: Some(self.client_id.clone()),
             name: Some(content.display_name.to_string()),
             description: Some("An account, kept by Roster".to_owned()),
             enabled: Some(true),
-            protocol: Some("openid-connect".to_owned()),
-            public_client: off,
-            standard_flow_enabled: off,
-            implicit_flow_enabled: off,
-            direct_access_grants_enabled: off,
-            service_accounts_enabled: off,
-            full_scope_allowed: off,
-            attributes: Some(HashMap::from([(NOTE.to_owned(), note)])),
-            ..ClientRepresentation::default()
+            ..client_without_login(self.client_id.clone(), (NOTE, note))
         };
-        if let Some(uuid) = self.look.client_uuid() {
+        if let Some(uuid) = self.snapshot.client_uuid() {
             let put = || admin.realm_clients_with_client_uuid_put(realm, uuid, client.clone());
             self.realm.wire.call("writing a client", put).await?;
             return Ok(uuid.to_owned());
@@ -226,7 +216,7 @@ impl Work<'_> {
     /// Lets the client's roles into tokens that the portals' clients request with the account's scope.
     async fn put_scope(&self, uuid: &str) -> Result<(), StoreError> {
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
-        let scope = self.look.parts.scope.as_str();
+        let scope = self.snapshot.parts.scope.as_str();
         let mapped = self.realm.scope_roles(scope, uuid).await?;
         let missing: Vec<RoleRepresentation> =
             self.roles.iter().filter(|(name, _)| !mapped.contains(*name)).map(|(_, role)| role.clone()).collect();
@@ -244,7 +234,7 @@ impl Work<'_> {
         for portal in &self.realm.portals {
             self.realm.let_ask(portal, scope).await?;
         }
-        let former = self.look.note.iter().flat_map(|note| &note.portals);
+        let former = self.snapshot.note.iter().flat_map(|note| &note.portals);
         for portal in former.filter(|portal| !self.realm.portals.contains(portal)) {
             let gone = || {
                 admin.realm_clients_with_client_uuid_optional_client_scopes_with_client_scope_id_delete(
@@ -260,12 +250,16 @@ impl Work<'_> {
     /// found by it. If identity providers manage users in the organization, it stays, without Roster's attributes:
     /// Keycloak would delete those users with it.
     pub(super) async fn remove_account(&mut self) -> Outcome {
-        let parts = self.look.parts.clone();
+        let parts = self.snapshot.parts.clone();
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         let members = self.realm.organization_members(&parts.organization).await?;
         let mut left = members.iter().any(|(_, membership)| *membership == MembershipType::Unmanaged);
-        if let (false, Some(uuid)) = (left, self.look.client_uuid()) {
-            left = !self.realm.holders(uuid, &self.look.observed.layout, &self.look.former, true).await?.is_empty();
+        if let (false, Some(uuid)) = (left, self.snapshot.client_uuid()) {
+            left = !self
+                .realm
+                .holders(uuid, &self.snapshot.observed.layout, &self.snapshot.former, true)
+                .await?
+                .is_empty();
         }
         if left {
             let account = &self.batch.mark.account;
@@ -283,7 +277,7 @@ impl Work<'_> {
             let gone = || admin.realm_groups_with_group_id_delete(realm, &parts.group);
             self.realm.remove("removing a group", gone).await?;
         }
-        if let Some(uuid) = self.look.client_uuid() {
+        if let Some(uuid) = self.snapshot.client_uuid() {
             let gone = || admin.realm_clients_with_client_uuid_delete(realm, uuid);
             self.realm.remove("removing a client", gone).await?;
         }

@@ -10,11 +10,11 @@ use futures::{StreamExt, stream, stream::FuturesUnordered};
 use keycloak::types::{GroupRepresentation, RoleRepresentation};
 
 use super::{
-    look::Look,
     names::{APPROVALS, DEFINITIONS, Definition, NAME, PERMISSIONS, REMOVALS, TITLE, granted},
     note::{Defined, Stamp},
+    read_scope::ReadScope,
     realm::{Realm, made_id},
-    wanted::Wanted,
+    snapshot::AccountSnapshot,
     wire::CONCURRENCY,
 };
 use crate::{
@@ -31,7 +31,7 @@ pub(super) struct Work<'a> {
     pub(super) realm: &'a Realm,
     pub(super) batch: &'a Batch<'a>,
     pub(super) client_id: String,
-    pub(super) look: Look,
+    pub(super) snapshot: AccountSnapshot,
     /// Client roles of the account by name; empty until they are needed.
     pub(super) roles: HashMap<String, RoleRepresentation>,
 }
@@ -39,12 +39,12 @@ pub(super) struct Work<'a> {
 /// Makes the changes of a batch. Returns one outcome for each change.
 pub(super) async fn apply(realm: &Realm, batch: &Batch<'_>) -> Vec<Outcome> {
     let account = &batch.mark.account;
-    let wanted = Wanted::batch(batch.changes.iter().map(|change| &change.object));
-    let look = match realm.look(account, &wanted).await {
-        Ok(look) => look,
+    let scope = ReadScope::batch(batch.changes.iter().map(|change| &change.object));
+    let snapshot = match realm.read_account(account, &scope).await {
+        Ok(snapshot) => snapshot,
         Err(error) => return batch.refused(&error),
     };
-    let decision = decide(batch, &look.observed);
+    let decision = decide(batch, &snapshot.observed);
     let mut outcomes: Vec<Outcome> = decision.steps.iter().map(|step| step.clone().map(|_| ())).collect();
     let steps = decision.steps.into_iter().zip(batch.changes).enumerate();
     let mut work: Vec<(usize, &Change)> = Vec::new();
@@ -57,7 +57,7 @@ pub(super) async fn apply(realm: &Realm, batch: &Batch<'_>) -> Vec<Outcome> {
         }
     }
     let client_id = realm.prefix.client_id(account);
-    let mut writing = Work { realm, batch, client_id, look, roles: HashMap::new() };
+    let mut writing = Work { realm, batch, client_id, snapshot, roles: HashMap::new() };
     for (place, change) in untouched {
         // No member was found to remove. Make sure that this is not just a failure to find them.
         if let (ObjectKey::Member(email), None, Some(slot)) = (&change.object, &change.put, outcomes.get_mut(place)) {
@@ -88,7 +88,7 @@ pub(super) async fn apply(realm: &Realm, batch: &Batch<'_>) -> Vec<Outcome> {
         // These members have lost what they had to lose. What they gain may be a permission that the account got only
         // now, so they are tried again.
         let again = if is_account { writing.run(&std::mem::take(&mut early)).await } else { Vec::new() };
-        if is_account && writing.look.client.is_none() {
+        if is_account && writing.snapshot.client.is_none() {
             without_account = done.iter().find_map(|(_, outcome)| outcome.as_ref().err().cloned());
         }
         for (place, outcome) in done.into_iter().chain(again) {
@@ -137,17 +137,17 @@ impl Work<'_> {
     async fn remember_removals(&mut self, work: &[(usize, &Change)]) -> Result<(), StoreError> {
         let counted = work.iter().filter(|(_, change)| change.counted).filter_map(|(_, change)| change.object.person());
         let counted: Vec<&Email> = counted.collect();
-        if self.look.client.is_none() {
+        if self.snapshot.client.is_none() {
             return Ok(());
         }
         if work.iter().any(|(_, change)| change.approved) {
-            self.write_attribute(APPROVALS, &(self.look.observed.approvals + 1)).await?;
+            self.write_attribute(APPROVALS, &(self.snapshot.observed.approvals + 1)).await?;
         }
         if counted.is_empty() {
             return Ok(());
         }
         let now = self.batch.now;
-        let removals = self.look.removals.with(counted, now, now - GUARD_WINDOW);
+        let removals = self.snapshot.removals.with(counted, now, now - GUARD_WINDOW);
         self.write_attribute(REMOVALS, &removals).await
     }
 
@@ -172,7 +172,7 @@ impl Work<'_> {
     /// # Errors
     /// `Conflict` if the account has no client.
     pub(super) fn client(&self) -> Result<&str, StoreError> {
-        self.look
+        self.snapshot
             .client_uuid()
             .ok_or_else(|| StoreError::Conflict(format!("account {} has no client", self.batch.mark.account)))
     }
@@ -230,16 +230,16 @@ impl Work<'_> {
                 result.map(|defined| {
                     changed = true;
                     match defined {
-                        Some(defined) => self.look.definitions.insert(name, defined),
-                        None => self.look.definitions.remove(&name),
+                        Some(defined) => self.snapshot.definitions.insert(name, defined),
+                        None => self.snapshot.definitions.remove(&name),
                     };
                 }),
             ));
         }
         // Without a client there is no attribute to write: the account is removed, too.
         if changed
-            && self.look.client.is_some()
-            && let Err(error) = self.write_attribute(DEFINITIONS, &self.look.definitions).await
+            && self.snapshot.client.is_some()
+            && let Err(error) = self.write_attribute(DEFINITIONS, &self.snapshot.definitions).await
         {
             outcomes.iter_mut().filter(|(_, outcome)| outcome.is_ok()).for_each(|(_, slot)| *slot = Err(error.clone()));
         }
@@ -257,7 +257,7 @@ impl Work<'_> {
     /// Creates, updates or removes the group of a role or group. Returns `None` if it was removed.
     async fn definition(&self, change: &Change) -> Result<Option<Defined>, StoreError> {
         let Some(definition) = definition_key(&change.object) else { return Ok(None) };
-        let there = self.look.groups.get(&definition).and_then(|group| group.id.clone());
+        let there = self.snapshot.groups.get(&definition).and_then(|group| group.id.clone());
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         let (title, ranks, fingerprint) = match &change.put {
             Some((Content::Role(content), fingerprint)) => (&content.title, &content.ranks, *fingerprint),
@@ -285,7 +285,7 @@ impl Work<'_> {
 
     async fn new_group(&self, definition: &Definition, group: GroupRepresentation) -> Result<String, StoreError> {
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
-        let parent = self.look.parts.group.as_str();
+        let parent = self.snapshot.parts.group.as_str();
         let made = self.realm.wire.create("creating a group", || {
             admin.realm_groups_with_group_id_children_post(realm, parent, group.clone())
         });
@@ -295,7 +295,7 @@ impl Work<'_> {
         let id = made_id(&made);
         // Somebody removed the group, and its members with it: add them again.
         if let Definition::Group(name) = definition
-            && self.look.definitions.contains_key(&definition.group_name())
+            && self.snapshot.definitions.contains_key(&definition.group_name())
         {
             for user in self.realm.users_by(super::names::ACCOUNTS, &self.client_id).await? {
                 let person = self.realm.person_of(user, &self.client_id);

@@ -1,4 +1,4 @@
-//! Finds the users who have something of an account. Called by `look`, and for single users by `access` and `identity`,
+//! Finds the users who have something of an account. Called by `snapshot`, and for single users by `access` and `identity`,
 //! so that every user who is observed is also found when access is removed.
 //!
 //! A person is identified by the address in their entry, or else by their own address. Several users may have one
@@ -14,8 +14,8 @@ use super::{
     names::{ACCOUNTS, Definition},
     note::{Definitions, Entry, Stamp},
     person::Person,
+    read_scope::ReadScope,
     realm::{Realm, Users, by_id},
-    wanted::Wanted,
     wire::CONCURRENCY,
 };
 use crate::{
@@ -52,9 +52,9 @@ pub(super) struct Found {
 }
 
 impl Realm {
-    /// Finds the people who have something of an account, limited to `wanted`.
-    pub(super) async fn find(&self, within: &Within<'_>, wanted: &Wanted) -> Result<Found, StoreError> {
-        let named = wanted.members();
+    /// Finds the people who have something of an account, limited to `scope`.
+    pub(super) async fn find(&self, within: &Within<'_>, scope: &ReadScope) -> Result<Found, StoreError> {
+        let named = scope.members();
         let people = match named {
             Some(named) if named.len() <= MANY => self.named(within, named).await?,
             _ => self.everybody(within, named).await?,
@@ -168,11 +168,11 @@ impl Realm {
     async fn named(&self, within: &Within<'_>, named: &BTreeSet<Email>) -> Result<Vec<Person>, StoreError> {
         let mut addresses = BTreeSet::new();
         for name in named {
-            let told_apart = match Person::told_apart_id(name) {
+            let user = match Person::id_in_name(name) {
                 Some(id) => self.user(id).await?,
                 None => None,
             };
-            match told_apart {
+            match user {
                 Some(user) => addresses.extend(self.person_of(user, within.client_id).possible_addresses()),
                 None => drop(addresses.insert(name.clone())),
             }
@@ -227,9 +227,9 @@ fn groups_of(definitions: &Definitions) -> Vec<String> {
 
 /// Returns the addresses that people with these names may have.
 fn addresses(people: &[Person], named: &BTreeSet<Email>) -> BTreeSet<Email> {
-    let ids: BTreeSet<&str> = named.iter().filter_map(Person::told_apart_id).collect();
-    let told_apart = people.iter().filter(|person| ids.contains(person.id()));
-    told_apart.flat_map(Person::possible_addresses).chain(named.iter().cloned()).collect()
+    let ids: BTreeSet<&str> = named.iter().filter_map(Person::id_in_name).collect();
+    let named_by_id = people.iter().filter(|person| ids.contains(person.id()));
+    named_by_id.flat_map(Person::possible_addresses).chain(named.iter().cloned()).collect()
 }
 
 /// Gives a name to each person who has something of the account. The name does not depend on which other people were
@@ -244,7 +244,7 @@ fn arranged(people: Vec<Person>, named: Option<&BTreeSet<Email>>) -> Found {
         let rank = |person: &Person| (!person.sealed, person.entry.is_none(), !person.certain);
         people.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.id().cmp(b.id())));
         for (place, person) in people.into_iter().enumerate() {
-            let name = if place == 0 { address.clone() } else { person.told_apart() };
+            let name = if place == 0 { address.clone() } else { person.unique_name() };
             if named.is_none_or(|named| named.contains(&name)) {
                 found.people.insert(name, person);
             } else if named.is_some_and(|named| named.contains(&address)) {
@@ -283,10 +283,10 @@ mod tests {
     }
 
     #[test]
-    fn of_several_users_the_sealed_one_goes_by_the_address_whoever_is_asked_for() {
+    fn among_several_users_the_sealed_one_has_the_address() {
         let sealed = Person { entry: entry(ANN), sealed: true, ..person("c") };
-        let told = Person { entry: entry(ANN), ..person("b") };
-        let all = [person("a"), told, sealed];
+        let distinguished = Person { entry: entry(ANN), ..person("b") };
+        let all = [person("a"), distinguished, sealed];
         let apart = ["name-a (a)", "name-b (b)"];
         for turn in 0..3 {
             let mut people = all.to_vec();
@@ -303,17 +303,23 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_its_user_may_have_written_counts_only_beside_what_was_given_to_them() {
-        let told = || Person { entry: entry("ben@shop.example"), membership: None, ..person("a") };
-        let managed = Person { membership: Some(MembershipType::Managed), ..told() };
-        let inherits = Person { effective: vec![RoleRepresentation::default()], ..told() };
-        let put_in = Person { membership: Some(MembershipType::Unmanaged), ..told() };
-        let holds = Person { direct: vec![RoleRepresentation::default()], ..told() };
-        let sealed = Person { sealed: true, ..told() };
-        for (number, (mut person, believed)) in
-            [(told(), false), (managed, false), (inherits, false), (put_in, true), (holds, true), (sealed, true)]
-                .into_iter()
-                .enumerate()
+    fn an_unsealed_entry_counts_only_with_granted_roles() {
+        let distinguished = || Person { entry: entry("ben@shop.example"), membership: None, ..person("a") };
+        let managed = Person { membership: Some(MembershipType::Managed), ..distinguished() };
+        let inherits = Person { effective: vec![RoleRepresentation::default()], ..distinguished() };
+        let put_in = Person { membership: Some(MembershipType::Unmanaged), ..distinguished() };
+        let holds = Person { direct: vec![RoleRepresentation::default()], ..distinguished() };
+        let sealed = Person { sealed: true, ..distinguished() };
+        for (number, (mut person, believed)) in [
+            (distinguished(), false),
+            (managed, false),
+            (inherits, false),
+            (put_in, true),
+            (holds, true),
+            (sealed, true),
+        ]
+        .into_iter()
+        .enumerate()
         {
             person.settle();
             let address = if believed { "ben@shop.example" } else { ANN };
@@ -322,9 +328,9 @@ mod tests {
     }
 
     #[test]
-    fn whom_a_name_tells_apart_is_looked_for_by_their_addresses() {
+    fn people_with_a_distinguishing_name_are_searched_by_their_addresses() {
         let people = [Person { entry: entry("ben@shop.example"), ..person("a") }, person("b")];
-        let named = BTreeSet::from([people[0].told_apart()]);
+        let named = BTreeSet::from([people[0].unique_name()]);
         let found = addresses(&people, &named);
         assert!(found.contains("ben@shop.example") && found.contains(ANN));
     }

@@ -1,5 +1,5 @@
 //! Finds and removes indirect holders of client roles: through groups, and through realm roles that contain the client
-//! role. Called by `look`, `levels`, `people` and `realm`.
+//! role. Called by `snapshot`, `levels`, `people` and `realm`.
 
 use std::collections::HashSet;
 

@@ -111,7 +111,7 @@ impl Work<'_> {
     /// Accepts an existing user. Refuses one who has something of this account that Roster did not grant, unless it was
     /// adopted.
     async fn known(&self, user: UserRepresentation) -> Result<Person, StoreError> {
-        let person = self.realm.person(&self.look.within(&self.client_id), user).await?;
+        let person = self.realm.person(&self.snapshot.within(&self.client_id), user).await?;
         if (person.entry.is_none() || person.recalled) && person.has_anything() {
             let name = person.login();
             return Err(StoreError::Conflict(format!("user {name} became a member meanwhile, and not by Roster")));

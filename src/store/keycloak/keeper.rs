@@ -1,15 +1,12 @@
 //! Client that keeps the key of a realm's seals, and with it the identity of the realm as a store. Called by `open`, and
-//! by `look` and `KeycloakStore` before they read.
+//! by `snapshot` and `KeycloakStore` before they read.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use keycloak::types::ClientRepresentation;
 
 use super::{
-    realm::Realm,
+    realm::{Realm, client_without_login},
     seal::{self, Seal},
 };
 use crate::{model::Name, store::StoreError};
@@ -40,7 +37,7 @@ impl Realm {
         if now != self.store_id() {
             return Err(StoreError::Unavailable(format!(
                 "{}: the realm was recreated, or a different one responds; the store must be reopened",
-                self.wire.said
+                self.wire.location
             )));
         }
         *checked = Instant::now();
@@ -76,22 +73,11 @@ fn lost() -> StoreError {
     StoreError::Conflict(format!("client {KEEPER}, which keeps the key of seals, was changed at the same time"))
 }
 
-/// Returns the client that keeps a key; nobody can log in by it.
+/// Returns the client that keeps a key.
 fn keeper(key: String) -> ClientRepresentation {
-    let off = Some(false);
     ClientRepresentation {
-        client_id: Some(KEEPER.to_owned()),
         name: Some("Seal of Roster".to_owned()),
         description: Some("Keeps the key of Roster's seals; do not remove it".to_owned()),
-        enabled: off,
-        protocol: Some("openid-connect".to_owned()),
-        public_client: off,
-        standard_flow_enabled: off,
-        implicit_flow_enabled: off,
-        direct_access_grants_enabled: off,
-        service_accounts_enabled: off,
-        full_scope_allowed: off,
-        attributes: Some(HashMap::from([(KEY.to_owned(), key)])),
-        ..ClientRepresentation::default()
+        ..client_without_login(KEEPER.to_owned(), (KEY, key))
     }
 }

@@ -40,8 +40,8 @@ impl Work<'_> {
             };
             self.realm.remove("removing roles from a client role", delete).await?;
         }
-        if !self.look.wrong.handed_on.is_empty() {
-            self.realm.cut_off(&uuid, &self.look.wrong.handed_on).await?;
+        if !self.snapshot.anomalies.handed_on.is_empty() {
+            self.realm.cut_off(&uuid, &self.snapshot.anomalies.handed_on).await?;
         }
         let obsolete: Vec<String> = self.roles.keys().filter(|role| !wanted.contains(*role)).cloned().collect();
         for role in obsolete {

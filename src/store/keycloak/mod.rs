@@ -16,17 +16,17 @@ mod identity;
 mod keeper;
 mod known;
 mod levels;
-mod look;
 mod names;
 mod note;
 mod open;
 mod people;
 mod person;
+mod read_scope;
 mod realm;
 mod seal;
 mod sealed;
+mod snapshot;
 mod spelling;
-mod wanted;
 mod watch;
 mod wire;
 
@@ -36,7 +36,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use jiff::Timestamp;
 
-use self::{look::mark_of, realm::Realm, wanted::Wanted, wire::CONCURRENCY};
+use self::{read_scope::ReadScope, realm::Realm, snapshot::mark_of, wire::CONCURRENCY};
 use super::{Batch, Capabilities, Claim, Outcome, Store, StoreError, Totals};
 use crate::{
     model::{AccountKey, Email, FieldPath, FindingKind, Name, Scope},
@@ -119,9 +119,9 @@ impl Store for KeycloakStore {
     }
 
     async fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError> {
-        let look = self.realm.look(account, &Wanted::scope(scope)).await?;
-        let mut observed = look.observed;
-        observed.recent_removals = look.removals.recent(since);
+        let snapshot = self.realm.read_account(account, &ReadScope::scope(scope)).await?;
+        let mut observed = snapshot.observed;
+        observed.recent_removals = snapshot.removals.recent(since);
         Ok(observed)
     }
 
@@ -131,7 +131,7 @@ impl Store for KeycloakStore {
 
     async fn apply(&self, batch: &Batch<'_>, _: Claim) -> Vec<Outcome> {
         if self.read_only {
-            let denied = StoreError::Denied(format!("{}: the store was opened read-only", self.realm.wire.said));
+            let denied = StoreError::Denied(format!("{}: the store was opened read-only", self.realm.wire.location));
             return batch.refused(&denied);
         }
         apply::apply(&self.realm, batch).await

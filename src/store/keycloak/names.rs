@@ -187,7 +187,7 @@ mod tests {
 
     /// Keycloak grants the union of roles: the highest one counts, and the others are reported.
     #[test]
-    fn several_roles_of_one_section_are_the_highest_and_told() {
+    fn several_roles_of_one_section_count_as_the_highest_and_are_reported() {
         for roles in [["orders:View", "orders:Edit", "x:y"], ["orders:Edit", "orders:View", "x:y"]] {
             let (ranks, beside) = ranks(&layout(), roles);
             assert_eq!(ranks.as_slice(), [2, 0]);

@@ -321,7 +321,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stamp_survives_and_rubbish_is_none() {
+    fn a_stamp_survives_and_an_invalid_one_is_ignored() {
         let mark = Mark { cluster: "c".into(), account: AccountKey::new("shop", "acme"), uid: "u".into() };
         let stamp = Stamp::new(&mark, Fingerprint([0xa5; 16]));
         let attributes: HashMap<_, _> = stamp.attributes().collect();

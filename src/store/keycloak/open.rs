@@ -83,19 +83,19 @@ async fn open_to_read(place: &KeycloakLocation, secrets: &dyn Secrets) -> Result
 }
 
 async fn connect(place: &KeycloakLocation, secrets: &dyn Secrets) -> Result<(Realm, Facts, Advice), StoreError> {
-    let said = place.said();
+    let location = place.describe();
     let url = valid_url(&place.url)?;
     if place.realm == "master" {
         return Err(StoreError::Invalid(format!(
-            "{said}: the realm master administers all other realms; use another realm"
+            "{location}: the realm master administers all other realms; use another realm"
         )));
     }
-    let [client, lists] = clients(place, &url, secrets, &said).await?;
+    let [client, lists] = clients(place, &url, secrets, &location).await?;
     let secret = place.client_secret.read(secrets).await?;
     let retriever =
         Retriever::create_with_custom_realm(&place.client_id, secret.expose_secret(), &place.realm, client.clone());
     let wire =
-        Wire::new(url.as_str().trim_end_matches('/'), &place.realm, Tokens::new(retriever), [client, lists], said);
+        Wire::new(url.as_str().trim_end_matches('/'), &place.realm, Tokens::new(retriever), [client, lists], location);
     let held = log_in(&wire, place).await?;
     let representation = wire.call("reading the realm", || wire.admin.realm_get(&place.realm)).await?;
     has_organizations(&wire, &representation)?;
@@ -114,7 +114,10 @@ async fn connect(place: &KeycloakLocation, secrets: &dyn Secrets) -> Result<(Rea
     realm.management = match realm.client("realm-management").await?.and_then(|client| client.id) {
         Some(id) => id,
         None => {
-            return Err(StoreError::Invalid(format!("{}: the realm has no client realm-management", realm.wire.said)));
+            return Err(StoreError::Invalid(format!(
+                "{}: the realm has no client realm-management",
+                realm.wire.location
+            )));
         }
     };
     let seconds = |number: Option<i32>| number.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
@@ -171,13 +174,13 @@ async fn clients(
     place: &KeycloakLocation,
     url: &Url,
     secrets: &dyn Secrets,
-    said: &str,
+    location: &str,
 ) -> Result<[reqwest::Client; 2], StoreError> {
     let ca = match &place.ca {
         Some(ca) => Some(ca.read(secrets).await?),
         None => None,
     };
-    let tls = tls(ca.as_ref().map(ExposeSecret::expose_secret), said)?;
+    let tls = tls(ca.as_ref().map(ExposeSecret::expose_secret), location)?;
     let client = |timeout| {
         let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -189,13 +192,13 @@ async fn clients(
             .dns_resolver(Arc::new(NotLinkLocal))
             .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
             .tls_backend_preconfigured(tls.clone());
-        builder.build().map_err(|error| StoreError::Invalid(format!("{said}: {error}")))
+        builder.build().map_err(|error| StoreError::Invalid(format!("{location}: {error}")))
     };
     Ok([client(TIMEOUT)?, client(LISTING)?])
 }
 
 /// Builds a TLS configuration that verifies certificates: by the given authorities, or else by the system's.
-fn tls(ca: Option<&str>, said: &str) -> Result<rustls::ClientConfig, StoreError> {
+fn tls(ca: Option<&str>, location: &str) -> Result<rustls::ClientConfig, StoreError> {
     let mut roots = rustls::RootCertStore::empty();
     match ca {
         Some(pem) => {
@@ -203,11 +206,11 @@ fn tls(ca: Option<&str>, said: &str) -> Result<rustls::ClientConfig, StoreError>
                 let added = certificate.map_err(|error| error.to_string());
                 let added = added.and_then(|one| roots.add(one).map_err(|error| error.to_string()));
                 added.map_err(|error| {
-                    StoreError::Invalid(format!("{said}: caSecretRef: not a valid certificate: {error}"))
+                    StoreError::Invalid(format!("{location}: caSecretRef: not a valid certificate: {error}"))
                 })?;
             }
             if roots.is_empty() {
-                return Err(StoreError::Invalid(format!("{said}: caSecretRef contains no certificate")));
+                return Err(StoreError::Invalid(format!("{location}: caSecretRef contains no certificate")));
             }
         }
         None => {
@@ -217,7 +220,7 @@ fn tls(ca: Option<&str>, said: &str) -> Result<rustls::ClientConfig, StoreError>
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| StoreError::Invalid(format!("{said}: {error}")))?;
+        .map_err(|error| StoreError::Invalid(format!("{location}: {error}")))?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
@@ -254,14 +257,14 @@ async fn log_in(wire: &Wire, place: &KeycloakLocation) -> Result<Vec<String>, St
         Err(error) if wire::status(&error) == Some(404) => {
             return Err(StoreError::Invalid(format!(
                 "{}: there is no realm {:?} ({})",
-                wire.said,
+                wire.location,
                 place.realm,
                 wire::words(&error)
             )));
         }
         Err(error) => {
-            let said = format!("{}: logging in as client {}", wire.said, place.client_id);
-            return Err(wire::classify(&said, &error));
+            let location = format!("{}: logging in as client {}", wire.location, place.client_id);
+            return Err(wire::classify(&location, &error));
         }
     };
     let held = management_roles(&token);
@@ -271,7 +274,7 @@ async fn log_in(wire: &Wire, place: &KeycloakLocation) -> Result<Vec<String>, St
     }
     Err(StoreError::Denied(format!(
         "{}: the service account of client {} lacks {} of realm-management; assign it under Service account roles",
-        wire.said,
+        wire.location,
         place.client_id,
         missing.join(", ")
     )))
@@ -290,7 +293,7 @@ fn has_organizations(wire: &Wire, realm: &RealmRepresentation) -> Result<(), Sto
     }
     Err(StoreError::Invalid(format!(
         "{}: organizations are off in realm {:?}; turn on Organizations in its settings",
-        wire.said, wire.realm
+        wire.location, wire.realm
     )))
 }
 
@@ -312,7 +315,7 @@ async fn undeclared(realm: &Realm) -> Result<Option<UPConfig>, StoreError> {
         return Err(StoreError::Invalid(format!(
             "{}: in realm {:?} users may write their own attributes, including Roster's; set Unmanaged attributes to \
              anything but Enabled in the realm's settings",
-            realm.wire.said, realm.wire.realm
+            realm.wire.location, realm.wire.realm
         )));
     }
     for name in USER_ATTRIBUTES {
@@ -382,7 +385,7 @@ mod tests {
             ("id.example", "is not valid"),
         ] {
             let refused = valid_url(bad).unwrap_err();
-            assert!(matches!(&refused, StoreError::Invalid(said) if said.contains(why)), "{bad}: {refused}");
+            assert!(matches!(&refused, StoreError::Invalid(message) if message.contains(why)), "{bad}: {refused}");
         }
         assert!(is_link_local("::ffff:169.254.0.1".parse().unwrap()));
     }

@@ -48,7 +48,7 @@ impl Work<'_> {
         let granted = names::granted(layout, &content.ranks);
         let stamp = Stamp::new(self.batch.mark, fingerprint);
         let entry = Entry::new(&self.client_id, stamp, email, content, &granted);
-        let found = self.look.found.people.get(email);
+        let found = self.snapshot.found.people.get(email);
         let person = match found {
             Some(person) => self.kept(person),
             None => self.new_person(email, content, &entry.clone().unfinished()).await?,
@@ -58,7 +58,7 @@ impl Work<'_> {
         let wanted: BTreeSet<&str> = granted.iter().map(String::as_str).collect();
         let held = person.holds();
         let missing: BTreeSet<&str> = wanted.difference(&held).copied().collect();
-        let former = self.look.note.as_ref().map(|note| note.former(layout)).unwrap_or_default();
+        let former = self.snapshot.note.as_ref().map(|note| note.former(layout)).unwrap_or_default();
         // A removed level counts as its successor: the member has that one by the time the level is removed.
         let is_lost = |role: &str| match names::becomes(layout, &former, role) {
             Some(becomes) => !becomes.is_at_most(&content.ranks),
@@ -94,13 +94,13 @@ impl Work<'_> {
     /// another account whom this cluster's Roster created is deleted, unless an identity provider manages them.
     pub(super) async fn remove_member(&self, email: &Email) -> Outcome {
         let _alone = lock_of(self.realm, email).lock().await;
-        let Some(person) = self.look.found.people.get(email) else { return self.gone(email).await };
+        let Some(person) = self.snapshot.found.people.get(email) else { return self.gone(email).await };
         let ended = self.end_access(person, None, |_| true).await;
         if !matches!(ended, Ok(()) | Err(StoreError::Invalid(_))) {
             return ended;
         }
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
-        let organization = self.look.parts.organization.as_str();
+        let organization = self.snapshot.parts.organization.as_str();
         // Read again: Keycloak deletes a user whom an identity provider manages in an organization when the user is
         // removed from it.
         let membership = self.realm.membership(organization, person.id()).await?;
@@ -176,7 +176,7 @@ impl Work<'_> {
 
     async fn has_nothing(&self, email: &Email, id: &str) -> Outcome {
         if let Some(user) = self.realm.user(id).await?
-            && self.realm.person(&self.look.within(&self.client_id), user).await?.has_anything()
+            && self.realm.person(&self.snapshot.within(&self.client_id), user).await?.has_anything()
         {
             return Err(StoreError::Conflict(format!("the user of {email} has another name now, and has access")));
         }
@@ -232,7 +232,7 @@ impl Work<'_> {
 
     async fn join(&self, user: &str) -> Outcome {
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
-        let organization = self.look.parts.organization.as_str();
+        let organization = self.snapshot.parts.organization.as_str();
         let post = || admin.realm_organizations_with_org_id_members_post(realm, organization, user.to_owned());
         // An existing membership is a success, too.
         self.realm.wire.create("adding a member", post).await.map(drop)
@@ -323,7 +323,7 @@ impl Work<'_> {
         let is_meant = |role: &RoleRepresentation| role.name.as_deref().is_some_and(which);
         let mut rest: Vec<RoleRepresentation> =
             person.inherited().filter(|role| hidden || is_meant(role)).cloned().collect();
-        let client = self.look.client_uuid().unwrap_or_default();
+        let client = self.snapshot.client_uuid().unwrap_or_default();
         if revoked {
             // A role that was revoked may still be inherited.
             let left = self.realm.effective(person.id(), client).await?;
@@ -347,7 +347,7 @@ impl Work<'_> {
     /// Returns the ids of the account's groups that a member should be in.
     fn group_ids(&self, groups: &[Name]) -> HashSet<String> {
         let key = |name: &Name| Definition::Group(name.clone()).group_name();
-        let named = groups.iter().filter_map(|name| self.look.definitions.get(&key(name)));
+        let named = groups.iter().filter_map(|name| self.snapshot.definitions.get(&key(name)));
         named.map(|defined| defined.id.clone()).filter(|id| !id.is_empty()).collect()
     }
 
@@ -357,7 +357,7 @@ impl Work<'_> {
             self.realm.join_group(person.id(), group).await?;
         }
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
-        let is_own = |id: &str| self.look.definitions.values().any(|defined| defined.id == id);
+        let is_own = |id: &str| self.snapshot.definitions.values().any(|defined| defined.id == id);
         for group in person.groups.difference(wanted).filter(|id| is_own(id)) {
             let delete = || admin.realm_users_with_user_id_groups_with_group_id_delete(realm, person.id(), group);
             self.realm.remove("removing from a group", delete).await?;

@@ -1,4 +1,4 @@
-//! A user as seen from one account: what Keycloak holds of them, and what of it counts. Created by `find` and `realm`;
+//! A user from the point of view of one account: what Keycloak holds of them, and what of it counts. Created by `find` and `realm`;
 //! read by `people`, `identity` and `access`.
 //!
 //! Only *effective* client roles count: Keycloak's grants are unions, and a role inherited from a group or another role
@@ -22,7 +22,7 @@ use crate::{
     resolve::{MemberContent, Window},
 };
 
-/// User as seen from one account.
+/// User from the point of view of one account.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Person {
     pub(super) user: UserRepresentation,
@@ -133,16 +133,16 @@ impl Person {
     }
 
     /// Returns a unique name for a user whose address another user has, too.
-    pub(super) fn told_apart(&self) -> Email {
+    pub(super) fn unique_name(&self) -> Email {
         Email::as_stored(&format!("{} ({})", self.login(), self.id()))
     }
 
-    /// Returns the user id in a name made by [`Self::told_apart`].
-    pub(super) fn told_apart_id(name: &Email) -> Option<&str> {
+    /// Returns the user id in a name made by [`Self::unique_name`].
+    pub(super) fn id_in_name(name: &Email) -> Option<&str> {
         Some(name.as_str().strip_suffix(')')?.rsplit_once(" (")?.1)
     }
 
-    pub(super) fn seen(
+    pub(super) fn as_existing(
         &self,
         account: &AccountKey,
         layout: &Layout,

@@ -36,7 +36,7 @@ mod tests {
     use crate::model::Email;
 
     #[test]
-    fn an_address_is_spelled_as_somebody_may_have_typed_it() {
+    fn all_spellings_of_an_address_are_known() {
         let of = |text| spellings(&Email::parse(text).unwrap());
         assert_eq!(of("ann@shop.example"), ["ann@shop.example"]);
         assert_eq!(of("ann@bücher.example"), ["ann@xn--bcher-kva.example", "ann@bücher.example"]);

@@ -33,7 +33,7 @@ pub(super) async fn watch(realm: Arc<Realm>) -> Result<BoxStream<'static, Accoun
             }
             tokio::time::sleep(EVERY).await;
             // An unavailable server loses no events: they are read when it is back.
-            match watching.look().await {
+            match watching.poll().await {
                 Ok(true) | Err(StoreError::Unavailable(_)) => {}
                 Ok(false) | Err(_) => return None,
             }
@@ -101,7 +101,7 @@ async fn new_events(realm: &Realm, seen: &Seen) -> Result<Option<Vec<AdminEventR
 
 impl Watching {
     /// Polls once. Returns whether nothing can have been missed.
-    async fn look(&mut self) -> Result<bool, StoreError> {
+    async fn poll(&mut self) -> Result<bool, StoreError> {
         let Some(events) = new_events(&self.realm, &self.seen).await? else { return Ok(false) };
         let ours = self.realm.wire.user().await;
         let by = |event: &AdminEventRepresentation| event.auth_details.as_ref().and_then(|by| by.user_id.clone());

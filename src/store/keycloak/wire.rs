@@ -44,11 +44,11 @@ pub(super) struct Wire {
     url: String,
     permits: Semaphore,
     /// Name of the store in errors.
-    pub(super) said: String,
+    pub(super) location: String,
 }
 
 impl Wire {
-    pub(super) fn new(url: &str, realm: &str, tokens: Tokens, clients: [reqwest::Client; 2], said: String) -> Self {
+    pub(super) fn new(url: &str, realm: &str, tokens: Tokens, clients: [reqwest::Client; 2], location: String) -> Self {
         let [client, lists] = clients;
         let tokens = Shared(Arc::new(tokens));
         Self {
@@ -58,7 +58,7 @@ impl Wire {
             tokens,
             url: url.to_owned(),
             permits: Semaphore::new(CONCURRENCY),
-            said,
+            location,
         }
     }
 
@@ -223,7 +223,7 @@ impl Wire {
 
     /// Converts an error of Keycloak.
     pub(super) fn failed(&self, doing: &str, error: &KeycloakError) -> StoreError {
-        classify(&format!("{}: {doing}", self.said), error)
+        classify(&format!("{}: {doing}", self.location), error)
     }
 }
 
@@ -278,7 +278,7 @@ enum Missing {
 fn missing(error: &KeycloakError) -> Option<Missing> {
     let KeycloakError::HttpFailure { status: 404, body, text } = error else { return None };
     Some(match body {
-        _ if ["Realm not found", "Realm does not exist", "not enabled"].iter().any(|said| text.contains(said)) => {
+        _ if ["Realm not found", "Realm does not exist", "not enabled"].iter().any(|part| text.contains(part)) => {
             Missing::Realm
         }
         Some(body) if body.error.is_some() || body.error_message.is_some() => Missing::Object,
@@ -295,24 +295,24 @@ fn may_heal(error: &KeycloakError) -> bool {
     }
 }
 
-/// Returns the class of an error, with `said` before Keycloak's own message.
-pub(super) fn classify(said: &str, error: &KeycloakError) -> StoreError {
-    let said = format!("{said}: {}", words(error));
+/// Returns the class of an error, with `context` before Keycloak's own message.
+pub(super) fn classify(context: &str, error: &KeycloakError) -> StoreError {
+    let message = format!("{context}: {}", words(error));
     match error {
-        KeycloakError::ReqwestFailure(_) => StoreError::Unavailable(said),
+        KeycloakError::ReqwestFailure(_) => StoreError::Unavailable(message),
         KeycloakError::HttpFailure { status, body, .. } => {
             let code = body.as_ref().and_then(|body| body.error.as_deref()).unwrap_or_default();
             match (status, code) {
-                (_, "invalid_client" | "unauthorized_client") | (401 | 403, _) => StoreError::Denied(said),
+                (_, "invalid_client" | "unauthorized_client") | (401 | 403, _) => StoreError::Denied(message),
                 (404, _) => match missing(error) {
                     // The realm may come back as another one, so the store must be opened again.
-                    Some(Missing::Realm) => StoreError::Unavailable(said),
-                    Some(Missing::Object) => StoreError::Conflict(said),
-                    Some(Missing::Keycloak) | None => StoreError::Unavailable(said),
+                    Some(Missing::Realm) => StoreError::Unavailable(message),
+                    Some(Missing::Object) => StoreError::Conflict(message),
+                    Some(Missing::Keycloak) | None => StoreError::Unavailable(message),
                 },
-                (409, _) => StoreError::Conflict(said),
-                (400..=499, _) if *status != 429 => StoreError::Invalid(said),
-                _ => StoreError::Unavailable(said),
+                (409, _) => StoreError::Conflict(message),
+                (400..=499, _) if *status != 429 => StoreError::Invalid(message),
+                _ => StoreError::Unavailable(message),
             }
         }
     }
@@ -323,13 +323,13 @@ pub(super) fn words(error: &KeycloakError) -> String {
     match error {
         KeycloakError::ReqwestFailure(error) => {
             // The URL of the request may contain addresses of people.
-            let mut said = without_url(&error.to_string());
+            let mut text = without_url(&error.to_string());
             let mut cause = error.source();
             while let Some(error) = cause {
-                let _ = write!(said, ": {error}");
+                let _ = write!(text, ": {error}");
                 cause = error.source();
             }
-            said
+            text
         }
         KeycloakError::HttpFailure { status, body, text } => {
             let message = body.as_ref().and_then(|body| {
@@ -342,10 +342,10 @@ pub(super) fn words(error: &KeycloakError) -> String {
 }
 
 /// Returns the message of an error without the URL of its request.
-fn without_url(said: &str) -> String {
-    match said.split_once(" for url (") {
+fn without_url(text: &str) -> String {
+    match text.split_once(" for url (") {
         Some((before, url)) => format!("{before}{}", url.split_once(')').map_or("", |(_, after)| after)),
-        None => said.to_owned(),
+        None => text.to_owned(),
     }
 }
 

@@ -10,10 +10,10 @@ use crate::store::{AuditReport, PostgresLocation, Secrets, StoreError, sql};
 /// # Errors
 /// When it cannot be read. Faults of the audit itself are in the report.
 pub async fn verify_audit(place: &PostgresLocation, secrets: &dyn Secrets) -> Result<AuditReport, StoreError> {
-    let (mut connection, said) = once(place, secrets).await?;
+    let (mut connection, location) = once(place, secrets).await?;
     let report = async {
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         sql::verify(&mut PostgresSession(&mut connection)).await
     };
-    report.await.map_err(|error| classify(&format!("{said}: checking the audit"), &error))
+    report.await.map_err(|error| classify(&format!("{location}: checking the audit"), &error))
 }

@@ -2,18 +2,18 @@
 
 use crate::store::StoreError;
 
-/// Returns the class of `error`, with `said` before PostgreSQL's own message.
-pub(super) fn classify(said: &str, error: &sqlx::Error) -> StoreError {
-    let said = match error {
-        sqlx::Error::PoolTimedOut => format!("{said}: no connection available"),
-        error => format!("{said}: {error}"),
+/// Returns the class of `error`, with `context` before PostgreSQL's own message.
+pub(super) fn classify(context: &str, error: &sqlx::Error) -> StoreError {
+    let context = match error {
+        sqlx::Error::PoolTimedOut => format!("{context}: no connection available"),
+        error => format!("{context}: {error}"),
     };
-    let Some(code) = code(error) else { return StoreError::Unavailable(said) };
+    let Some(code) = code(error) else { return StoreError::Unavailable(context) };
     match class(&code) {
-        Class::Unavailable => StoreError::Unavailable(said),
-        Class::Conflict => StoreError::Conflict(said),
-        Class::Denied => StoreError::Denied(said),
-        Class::Invalid => StoreError::Invalid(said),
+        Class::Unavailable => StoreError::Unavailable(context),
+        Class::Conflict => StoreError::Conflict(context),
+        Class::Denied => StoreError::Denied(context),
+        Class::Invalid => StoreError::Invalid(context),
     }
 }
 

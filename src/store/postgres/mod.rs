@@ -47,7 +47,7 @@ pub struct PostgresStore {
     /// Whether the store was opened read-only: applying is refused.
     read_only: bool,
     /// Name of the store in errors.
-    said: String,
+    location: String,
 }
 
 impl PostgresStore {
@@ -58,7 +58,7 @@ impl PostgresStore {
     }
 
     fn failed(&self, doing: &str, error: &sqlx::Error) -> StoreError {
-        classify(&format!("{}: {doing}", self.said), error)
+        classify(&format!("{}: {doing}", self.location), error)
     }
 
     async fn try_apply(&self, batch: &Batch<'_>, claim: Claim) -> Result<Vec<Outcome>, Failed> {
@@ -136,7 +136,7 @@ impl Store for PostgresStore {
             return Vec::new();
         }
         if self.read_only {
-            let denied = StoreError::Denied(format!("{}: the store was opened read-only", self.said));
+            let denied = StoreError::Denied(format!("{}: the store was opened read-only", self.location));
             return batch.refused(&denied);
         }
         let error = match self.try_apply(batch, claim).await {
@@ -168,8 +168,8 @@ impl Store for PostgresStore {
         let keys = futures::stream::unfold(listener, |mut listener| async {
             loop {
                 match tokio::time::timeout(QUIET, listener.try_recv()).await {
-                    Ok(Ok(Some(said))) => {
-                        if let Some(key) = AccountKey::parse(said.payload()) {
+                    Ok(Ok(Some(notification))) => {
+                        if let Some(key) = AccountKey::parse(notification.payload()) {
                             return Some((key, listener));
                         }
                     }

@@ -48,39 +48,39 @@ impl PostgresStore {
 
 async fn open(place: &PostgresLocation, secrets: &dyn Secrets) -> Result<PostgresStore, StoreError> {
     valid_schema(&place.schema)?;
-    let (options, said) = options(place, secrets).await?;
+    let (options, location) = options(place, secrets).await?;
     // Not from the pool: it would retry, and report only a timeout.
-    let mut first = connect(&options, &said).await?;
-    prepare(&mut first, place, &said).await?;
+    let mut first = connect(&options, &location).await?;
+    prepare(&mut first, place, &location).await?;
     // The connection has done its work; an error on closing has no effect.
     let _ = first.close().await;
-    Ok(store(options, place, said, false))
+    Ok(store(options, place, location, false))
 }
 
 /// Opens without writing anything. Returns `None` if there is no store.
 async fn open_to_read(place: &PostgresLocation, secrets: &dyn Secrets) -> Result<Option<PostgresStore>, StoreError> {
     valid_schema(&place.schema)?;
-    let (options, said) = options(place, secrets).await?;
+    let (options, location) = options(place, secrets).await?;
     let options = options.options([("default_transaction_read_only", "on")]);
-    let mut first = connect(&options, &said).await?;
-    is_supported(&first, &said)?;
-    match schema(&mut first, &said).await? {
+    let mut first = connect(&options, &location).await?;
+    is_supported(&first, &location)?;
+    match schema(&mut first, &location).await? {
         Schema::Absent => return Ok(None),
         Schema::Old => {
             return Err(StoreError::Invalid(format!(
-                "{said}: schema {} does not match this release; if an older Roster has written it, update it with \
+                "{location}: schema {} does not match this release; if an older Roster has written it, update it with \
                  `roster migrate --store postgres://…`",
                 place.schema
             )));
         }
         Schema::Current => {}
     }
-    sees_all(&mut first, place, &said).await?;
+    sees_all(&mut first, place, &location).await?;
     let _ = first.close().await;
-    Ok(Some(store(options, place, said, true)))
+    Ok(Some(store(options, place, location, true)))
 }
 
-fn store(options: PgConnectOptions, place: &PostgresLocation, said: String, read_only: bool) -> PostgresStore {
+fn store(options: PgConnectOptions, place: &PostgresLocation, location: String, read_only: bool) -> PostgresStore {
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
     let pool = pool.idle_timeout(Duration::from_mins(5)).max_lifetime(Duration::from_mins(30));
     let listener = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE).max_lifetime(None);
@@ -89,7 +89,7 @@ fn store(options: PgConnectOptions, place: &PostgresLocation, said: String, read
         listener: listener.idle_timeout(None).connect_lazy_with(options),
         schema: place.schema.clone(),
         read_only,
-        said,
+        location,
     }
 }
 
@@ -112,15 +112,15 @@ pub(super) async fn once(
     secrets: &dyn Secrets,
 ) -> Result<(PgConnection, String), StoreError> {
     valid_schema(&place.schema)?;
-    let (options, said) = options(place, secrets).await?;
-    Ok((connect(&options, &said).await?, said))
+    let (options, location) = options(place, secrets).await?;
+    Ok((connect(&options, &location).await?, location))
 }
 
-async fn connect(options: &PgConnectOptions, said: &str) -> Result<PgConnection, StoreError> {
+async fn connect(options: &PgConnectOptions, location: &str) -> Result<PgConnection, StoreError> {
     match tokio::time::timeout(ACQUIRE, options.connect()).await {
-        Ok(connected) => connected.map_err(|error| classify(&format!("{said}: connecting"), &error)),
+        Ok(connected) => connected.map_err(|error| classify(&format!("{location}: connecting"), &error)),
         Err(_) => {
-            Err(StoreError::Unavailable(format!("{said}: connecting: no response within {} s", ACQUIRE.as_secs())))
+            Err(StoreError::Unavailable(format!("{location}: connecting: no response within {} s", ACQUIRE.as_secs())))
         }
     }
 }
@@ -142,14 +142,14 @@ async fn options(place: &PostgresLocation, secrets: &dyn Secrets) -> Result<(PgC
     }
     let is_local = options.get_socket().is_some() || is_loopback(options.get_host());
     options = options.ssl_mode(ssl_mode(explicit, place.ca.is_some(), is_local));
-    let said = format!(
+    let location = format!(
         "PostgreSQL {}:{}/{}",
         options.get_socket().map_or_else(|| options.get_host().to_owned(), |socket| socket.display().to_string()),
         options.get_port(),
         options.get_database().unwrap_or_else(|| options.get_username()),
     );
     options = options.application_name("roster").options(TIMEOUTS).options([("search_path", place.schema.as_str())]);
-    Ok((options.disable_statement_logging(), said))
+    Ok((options.disable_statement_logging(), location))
 }
 
 /// Parses a connection string. The error does not contain the part that is not valid: that could be a part of the
@@ -164,12 +164,12 @@ fn parse(text: &SecretString, from: &str) -> Result<PgConnectOptions, StoreError
 
 /// Returns the TLS mode. A server on another machine is always verified, unless the connection string explicitly
 /// disables TLS. With CA certificates, the server is verified on this machine, too.
-const fn ssl_mode(said: PgSslMode, has_ca: bool, is_local: bool) -> PgSslMode {
-    match said {
+const fn ssl_mode(given: PgSslMode, has_ca: bool, is_local: bool) -> PgSslMode {
+    match given {
         PgSslMode::VerifyCa if !has_ca => PgSslMode::VerifyCa,
         _ if has_ca => PgSslMode::VerifyFull,
         PgSslMode::Disable => PgSslMode::Disable,
-        said if is_local => said,
+        given if is_local => given,
         _ => PgSslMode::VerifyFull,
     }
 }
@@ -183,20 +183,20 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Brings the schema up to date, and checks that the database role can do its work.
-async fn prepare(connection: &mut PgConnection, place: &PostgresLocation, said: &str) -> Result<(), StoreError> {
-    is_supported(connection, said)?;
-    match schema(connection, said).await? {
+async fn prepare(connection: &mut PgConnection, place: &PostgresLocation, location: &str) -> Result<(), StoreError> {
+    is_supported(connection, location)?;
+    match schema(connection, location).await? {
         Schema::Current => {}
-        Schema::Absent | Schema::Old => migrate(connection, &place.schema, said).await?,
+        Schema::Absent | Schema::Old => migrate(connection, &place.schema, location).await?,
     }
-    sees_all(connection, place, said).await
+    sees_all(connection, place, location).await
 }
 
-fn is_supported(connection: &PgConnection, said: &str) -> Result<(), StoreError> {
+fn is_supported(connection: &PgConnection, location: &str) -> Result<(), StoreError> {
     let version = connection.server_version_num().unwrap_or(0).cast_signed();
     if version < OLDEST * 10_000 {
         return Err(StoreError::Invalid(format!(
-            "{said}: PostgreSQL {} is too old; {OLDEST} or newer is needed",
+            "{location}: PostgreSQL {} is too old; {OLDEST} or newer is needed",
             version / 10_000
         )));
     }
@@ -204,15 +204,15 @@ fn is_supported(connection: &PgConnection, said: &str) -> Result<(), StoreError>
 }
 
 /// Checks that the database role sees all accounts. A role that sees only some would take the others for deleted.
-async fn sees_all(connection: &mut PgConnection, place: &PostgresLocation, said: &str) -> Result<(), StoreError> {
-    let failed = |doing: &str, error: &sqlx::Error| classify(&format!("{said}: {doing}"), error);
+async fn sees_all(connection: &mut PgConnection, place: &PostgresLocation, location: &str) -> Result<(), StoreError> {
+    let failed = |doing: &str, error: &sqlx::Error| classify(&format!("{location}: {doing}"), error);
     let sees_all: bool = sqlx::query_scalar("SELECT NOT row_security_active('members') OR sees_all(current_user)")
         .fetch_one(&mut *connection)
         .await
         .map_err(|error| failed("checking the rights of this role", &error))?;
     if !sees_all {
         return Err(StoreError::Denied(format!(
-            "{said}: this role does not see all accounts; the owner of schema {0} must run: INSERT INTO {0}.visible_to \
+            "{location}: this role does not see all accounts; the owner of schema {0} must run: INSERT INTO {0}.visible_to \
              VALUES ('<role>', '*')",
             place.schema
         )));
@@ -235,8 +235,8 @@ enum Schema {
 ///
 /// # Errors
 /// `Invalid` if a newer Roster wrote it.
-async fn schema(connection: &mut PgConnection, said: &str) -> Result<Schema, StoreError> {
-    let failed = |error: &sqlx::Error| classify(&format!("{said}: reading its schema"), error);
+async fn schema(connection: &mut PgConnection, location: &str) -> Result<Schema, StoreError> {
+    let failed = |error: &sqlx::Error| classify(&format!("{location}: reading its schema"), error);
     let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
         .fetch_one(&mut *connection)
         .await
@@ -252,7 +252,7 @@ async fn schema(connection: &mut PgConnection, said: &str) -> Result<Schema, Sto
     let known: Vec<(i64, Vec<u8>)> = MIGRATIONS.iter().map(|one| (one.version, one.checksum.to_vec())).collect();
     if let Some((version, _)) = made.iter().find(|(version, _)| known.iter().all(|(known, _)| known != version)) {
         return Err(StoreError::Invalid(format!(
-            "{said}: a newer Roster has written it (schema {version}; this release knows {}); use the newer release, \
+            "{location}: a newer Roster has written it (schema {version}; this release knows {}); use the newer release, \
              or another schema",
             MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
         )));
@@ -265,9 +265,9 @@ async fn schema(connection: &mut PgConnection, said: &str) -> Result<Schema, Sto
 }
 
 /// Creates the schema and runs the missing migrations. Other processes that migrate at the same time wait.
-async fn migrate(connection: &mut PgConnection, schema: &str, said: &str) -> Result<(), StoreError> {
-    let said = format!("{said}: updating schema {schema}");
-    let failed = |error: &sqlx::Error| match classify(&said, error) {
+async fn migrate(connection: &mut PgConnection, schema: &str, location: &str) -> Result<(), StoreError> {
+    let location = format!("{location}: updating schema {schema}");
+    let failed = |error: &sqlx::Error| match classify(&location, error) {
         StoreError::Denied(why) => {
             StoreError::Denied(format!("{why}; the owner of the schema can do it: roster migrate --store postgres://…"))
         }
@@ -280,16 +280,18 @@ async fn migrate(connection: &mut PgConnection, schema: &str, said: &str) -> Res
         .map_err(|error| failed(&error))?;
     if !exists {
         // Another process may create the schema at the same time, and the migrations' lock is not held yet.
-        Migrate::lock(&mut *connection).await.map_err(|error| StoreError::Unavailable(format!("{said}: {error}")))?;
+        Migrate::lock(&mut *connection)
+            .await
+            .map_err(|error| StoreError::Unavailable(format!("{location}: {error}")))?;
         let made = sqlx::query(AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {schema}")));
         let made = made.execute(&mut *connection).await;
         let unlocked = Migrate::unlock(&mut *connection).await;
         made.map_err(|error| failed(&error))?;
-        unlocked.map_err(|error| StoreError::Unavailable(format!("{said}: {error}")))?;
+        unlocked.map_err(|error| StoreError::Unavailable(format!("{location}: {error}")))?;
     }
     MIGRATIONS.run_direct(None, connection, false).await.map_err(|error| match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => failed(&error),
-        error => StoreError::Invalid(format!("{said}: {error}")),
+        error => StoreError::Invalid(format!("{location}: {error}")),
     })
 }
 
@@ -298,9 +300,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beyond_this_machine_the_server_is_verified() {
+    fn remote_servers_are_verified() {
         use PgSslMode::{Allow, Disable, Prefer, Require, VerifyCa, VerifyFull};
-        for (said, has_ca, is_local, mode) in [
+        for (given, has_ca, is_local, mode) in [
             (Prefer, false, false, VerifyFull),
             (Allow, false, false, VerifyFull),
             (Require, false, false, VerifyFull),
@@ -314,13 +316,13 @@ mod tests {
             (Require, true, false, VerifyFull),
             (VerifyCa, true, false, VerifyFull),
         ] {
-            let found = ssl_mode(said, has_ca, is_local);
-            assert_eq!(format!("{found:?}"), format!("{mode:?}"), "{said:?} {has_ca} {is_local}");
+            let found = ssl_mode(given, has_ca, is_local);
+            assert_eq!(format!("{found:?}"), format!("{mode:?}"), "{given:?} {has_ca} {is_local}");
         }
     }
 
     #[test]
-    fn this_machine_is_known() {
+    fn local_addresses_are_recognized() {
         for (host, expected) in [
             ("localhost", true),
             ("127.0.0.1", true),
@@ -345,7 +347,7 @@ mod tests {
             "postgres://u@db/x?sslmode=hush",
         ] {
             let error = parse(&SecretString::from(text), "Secret pg, key uri").unwrap_err();
-            assert!(matches!(&error, StoreError::Invalid(said) if !said.contains("hush")), "{error}");
+            assert!(matches!(&error, StoreError::Invalid(message) if !message.contains("hush")), "{error}");
         }
         assert!(parse(&SecretString::from("postgres://u:p@db/x\n"), "").is_ok());
     }

@@ -77,8 +77,8 @@ impl Session for PostgresSession<'_> {
         bound(statement).fetch_optional(&mut *self.0).await?.map(|row| row.try_get(0)).transpose()
     }
 
-    fn refusal(&self, said: &str, error: &sqlx::Error) -> Option<StoreError> {
-        is_refused(error).then(|| classify(said, error))
+    fn refusal(&self, context: &str, error: &sqlx::Error) -> Option<StoreError> {
+        is_refused(error).then(|| classify(context, error))
     }
 }
 

@@ -32,7 +32,7 @@ impl MarkRow {
     }
 
     /// Returns the stored object with this mark. A mark whose owner is unknown counts as none.
-    pub(in crate::store) fn seen<C>(&self, content: Option<C>, owners: &HashMap<i64, Mark>) -> Existing<C> {
+    pub(in crate::store) fn existing<C>(&self, content: Option<C>, owners: &HashMap<i64, Mark>) -> Existing<C> {
         let mark = self.owner.and_then(|owner| owners.get(&owner)).cloned();
         Existing { content, mark, fingerprint: self.fingerprint }
     }

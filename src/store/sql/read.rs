@@ -179,14 +179,14 @@ pub(super) async fn observed(
     let marks = marks.chain(members.iter().map(|r| &r.mark)).chain([&mark]);
     let owners = owners(session, marks.filter_map(|mark| mark.owner).collect()).await?;
     if content.is_some() || mark.owner.is_some() {
-        observed.account = Some(mark.seen(content, &owners));
+        observed.account = Some(mark.existing(content, &owners));
     }
-    observed.roles = roles.into_iter().map(|row| (RoleName::parse(&row.name), row.seen(&owners))).collect();
-    observed.groups = groups.into_iter().map(|row| (Name::new(&row.name), row.seen(&owners))).collect();
-    observed.members = members.into_iter().map(|row| (Email::as_stored(&row.name), row.seen(&owners))).collect();
+    observed.roles = roles.into_iter().map(|row| (RoleName::parse(&row.name), row.existing(&owners))).collect();
+    observed.groups = groups.into_iter().map(|row| (Name::new(&row.name), row.existing(&owners))).collect();
+    observed.members = members.into_iter().map(|row| (Email::as_stored(&row.name), row.existing(&owners))).collect();
     if matches!(wanted, Wanted::Whole) {
         // Counted here, since others' writes can have made the stored count wrong.
-        observed.member_count = observed.members.values().filter(|seen| seen.content.is_some()).count() as u64;
+        observed.member_count = observed.members.values().filter(|existing| existing.content.is_some()).count() as u64;
     }
     Ok((Some(id), observed))
 }
@@ -224,8 +224,8 @@ struct Found<C> {
 }
 
 impl<C> Found<C> {
-    fn seen(self, owners: &HashMap<i64, Mark>) -> Existing<C> {
-        self.mark.seen(self.content, owners)
+    fn existing(self, owners: &HashMap<i64, Mark>) -> Existing<C> {
+        self.mark.existing(self.content, owners)
     }
 }
 

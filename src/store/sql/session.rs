@@ -146,7 +146,7 @@ pub(in crate::store) trait Session: Send {
     async fn number(&mut self, statement: Statement<'_>) -> Result<Option<i64>, sqlx::Error>;
 
     /// Returns the refusal if `error` says that the written data was refused, rather than the act of writing.
-    fn refusal(&self, said: &str, error: &sqlx::Error) -> Option<StoreError>;
+    fn refusal(&self, context: &str, error: &sqlx::Error) -> Option<StoreError>;
 
     /// Reads rows.
     async fn each(&mut self, read: Read<'_>, take: Take<'_>) -> Result<(), sqlx::Error> {

@@ -193,8 +193,8 @@ impl<'a> Writing<'a> {
                     [(place, _)] => self.audit.batch.changes.get(*place).map(|change| change.object.to_string()),
                     _ => None,
                 };
-                let said = format!("writing {}", object.unwrap_or_default());
-                let Some(refusal) = self.session.refusal(&said, &error) else { return Err(error.into()) };
+                let context = format!("writing {}", object.unwrap_or_default());
+                let Some(refusal) = self.session.refusal(&context, &error) else { return Err(error.into()) };
                 self.session.write(Write::Undo).await?;
                 if let [(place, _)] = work {
                     if let Some(slot) = outcomes.get_mut(*place) {

@@ -2,14 +2,14 @@
 
 use crate::store::StoreError;
 
-/// Returns the class of `error`, with `said` before SQLite's own message.
-pub(super) fn classify(said: &str, error: &sqlx::Error) -> StoreError {
+/// Returns the class of `error`, with `context` before SQLite's own message.
+pub(super) fn classify(context: &str, error: &sqlx::Error) -> StoreError {
     match primary_code(error) {
         // SQLite's codes PERM, READONLY, AUTH.
-        Some(3 | 8 | 23) => StoreError::Denied(format!("{said}: {error}")),
-        Some(5 | 6) => StoreError::Unavailable(format!("{said}: another process holds a lock on it: {error}")),
-        _ if is_refused(error) => StoreError::Invalid(format!("{said}: {error}")),
-        _ => StoreError::Unavailable(format!("{said}: {error}")),
+        Some(3 | 8 | 23) => StoreError::Denied(format!("{context}: {error}")),
+        Some(5 | 6) => StoreError::Unavailable(format!("{context}: another process holds a lock on it: {error}")),
+        _ if is_refused(error) => StoreError::Invalid(format!("{context}: {error}")),
+        _ => StoreError::Unavailable(format!("{context}: {error}")),
     }
 }
 

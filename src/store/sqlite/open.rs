@@ -76,7 +76,7 @@ async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
 
 /// Opens without writing anything. Returns `None` if there is no store.
 async fn open_to_read(path: &Path) -> Result<Option<SqliteStore>, StoreError> {
-    let said = |error: &io::Error| match error.kind() {
+    let unreadable = |error: &io::Error| match error.kind() {
         io::ErrorKind::PermissionDenied => {
             StoreError::Denied(format!("{}: opening: no permission to read it: {error}", path.display()))
         }
@@ -84,27 +84,27 @@ async fn open_to_read(path: &Path) -> Result<Option<SqliteStore>, StoreError> {
     };
     match fs::metadata(path) {
         Ok(found) if !found.is_file() => return Err(StoreError::Invalid(format!("{}: not a file", path.display()))),
-        Ok(_) => drop(fs::File::open(path).map_err(|error| said(&error))?),
+        Ok(_) => drop(fs::File::open(path).map_err(|error| unreadable(&error))?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(said(&error)),
+        Err(error) => return Err(unreadable(&error)),
     }
     let failed = |doing: &str, error: &sqlx::Error| classify(&format!("{}: {doing}", path.display()), error);
-    let file = FileId::of(path).map_err(|error| said(&error))?;
+    let file = FileId::of(path).map_err(|error| unreadable(&error))?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
         .read_only(true)
         .busy_timeout(BUSY)
         .disable_statement_logging();
-    let (options, mut first) = match look(&options, path).await {
+    let (options, mut first) = match connect_to_read(&options, path).await {
         // If no other process has the store open, a reader creates files next to it. If it may not, the file alone is
         // complete.
         Err(StoreError::Unavailable(_) | StoreError::Denied(_)) if !log_of(path).exists() => {
             let options = options.immutable(true);
-            let first = look(&options, path).await?;
+            let first = connect_to_read(&options, path).await?;
             (options, first)
         }
-        looked => (options, looked?),
+        connection => (options, connection?),
     };
     let is_ours = owner(&mut first, path).await?;
     let is_there = is_ours && has_known_schema(&mut first, path).await?;
@@ -114,7 +114,7 @@ async fn open_to_read(path: &Path) -> Result<Option<SqliteStore>, StoreError> {
 }
 
 /// Opens a connection for reading.
-async fn look(options: &SqliteConnectOptions, path: &Path) -> Result<SqliteConnection, StoreError> {
+async fn connect_to_read(options: &SqliteConnectOptions, path: &Path) -> Result<SqliteConnection, StoreError> {
     let failed = |error: sqlx::Error| classify(&format!("{}: opening", path.display()), &error);
     let mut connection = options.clone().connect().await.map_err(failed)?;
     owner(&mut connection, path).await?;
@@ -189,15 +189,15 @@ fn make(path: &Path) -> Result<(), StoreError> {
 
 fn refused_by_system(path: &Path, error: &io::Error) -> StoreError {
     let folder = path.parent().unwrap_or(path);
-    let said = format!("{}: opening", path.display());
+    let context = format!("{}: opening", path.display());
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            StoreError::Denied(format!("{said}: no permission to write it: {error}"))
+            StoreError::Denied(format!("{context}: no permission to write it: {error}"))
         }
         io::ErrorKind::NotFound if !folder.is_dir() => {
-            StoreError::Unavailable(format!("{said}: there is no folder {}", folder.display()))
+            StoreError::Unavailable(format!("{context}: there is no folder {}", folder.display()))
         }
-        _ => StoreError::Unavailable(format!("{said}: {error}")),
+        _ => StoreError::Unavailable(format!("{context}: {error}")),
     }
 }
 
@@ -235,15 +235,15 @@ pub(super) async fn owner(connection: &mut SqliteConnection, path: &Path) -> Res
 }
 
 async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
-    let said = format!("{}: updating its schema", path.display());
+    let context = format!("{}: updating its schema", path.display());
     MIGRATIONS.run(writer).await.map_err(|error| match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => classify(&said, &error),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => classify(&context, &error),
         MigrateError::VersionMissing(version) => StoreError::Invalid(format!(
-            "{said}: a newer Roster has written it (schema {version}; this release knows {}); use the newer release, \
+            "{context}: a newer Roster has written it (schema {version}; this release knows {}); use the newer release, \
              or another file",
             MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
         )),
-        error => StoreError::Invalid(format!("{said}: {error}")),
+        error => StoreError::Invalid(format!("{context}: {error}")),
     })
 }
 

@@ -3,7 +3,7 @@
 
 use sqlx::SqlitePool;
 
-use super::{SqliteStore, statements::of_a_few};
+use super::{SqliteStore, statements::indexed_statements};
 
 async fn steps(store: &SqlitePool, sql: &str) -> Vec<String> {
     let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
@@ -15,7 +15,7 @@ async fn steps(store: &SqlitePool, sql: &str) -> Vec<String> {
 async fn a_few_rows_are_found_by_their_keys() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("roster.db")).await.unwrap();
-    for sql in of_a_few() {
+    for sql in indexed_statements() {
         let steps = steps(&store.writer, sql).await;
         assert!(steps.iter().any(|step| step.contains("SEARCH")) || sql.contains("INSERT"), "{sql}: {steps:?}");
         for step in steps {
@@ -41,7 +41,7 @@ async fn statistics_change_nothing_about_it() {
         INSERT INTO marks SELECT 1, 'member', email, 1, zeroblob(16) FROM members;
         ANALYZE;";
     sqlx::raw_sql(fill).execute(&store.writer).await.unwrap();
-    for sql in of_a_few() {
+    for sql in indexed_statements() {
         for step in steps(&store.writer, sql).await {
             let of_members = step.starts_with("SCAN m") || step.starts_with("SCAN k");
             assert!(!of_members, "{sql}: {step}");

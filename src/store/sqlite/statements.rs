@@ -118,7 +118,7 @@ const TRANSLATE: [&str; 3] =
 
 /// Statements whose cost must depend only on the rows read or written; see `query_plans`.
 #[cfg(test)]
-pub(super) fn of_a_few() -> impl Iterator<Item = &'static str> {
+pub(super) fn indexed_statements() -> impl Iterator<Item = &'static str> {
     let single = [ACCOUNT, crate::store::sql::REMOVALS, OWNERS, WITH_ACCESS, MARK, UNMARK];
     single.into_iter().chain([NAMED, PUT, REMOVE, TRANSLATE].into_iter().flatten())
 }

@@ -105,9 +105,9 @@ fn field_operations_with_what_is_not_applicable() {
     is_as_in(FIELD_OPERATIONS, "--catalog field-operations");
 }
 
-/// Each member of each portal has in the matrix what `expected.csv` says, which the tables of the READMEs lead to.
+/// The matrix of each portal shows the access of `expected.csv` for each member, which agrees with the READMEs.
 #[test]
-fn people_of_all_portals_have_what_is_expected_of_them() {
+fn people_of_all_portals_have_the_expected_access() {
     for portal in ["secondary-users", "service-provider", "partner-accounts", "developer-platform", "field-operations"]
     {
         let path = crate::support::repository(&format!("examples/{portal}/expected.csv"));

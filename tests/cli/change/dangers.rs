@@ -2,16 +2,16 @@
 
 use insta::assert_snapshot;
 
-use super::desk::Desk;
+use super::workspace::Workspace;
 
 /// Two revisions: `before` as it is and with more in its store and account, and the same with some words replaced.
-fn revisions(additions: &[(&str, &str)], changes: &[(&str, &str)]) -> Desk {
+fn revisions(additions: &[(&str, &str)], changes: &[(&str, &str)]) -> Workspace {
     let replaced =
         |text: String, words: &[(&str, &str)]| words.iter().fold(text, |text, (from, to)| text.replace(from, to));
-    let desk = Desk::new();
-    desk.revised("one", |text| replaced(text, additions));
-    desk.revised("two", |text| replaced(replaced(text, additions), changes));
-    desk
+    let workspace = Workspace::new();
+    workspace.revised("one", |text| replaced(text, additions));
+    workspace.revised("two", |text| replaced(replaced(text, additions), changes));
+    workspace
 }
 
 const STORE: (&str, &str) = (
@@ -38,27 +38,27 @@ const LOOSENED: [(&str, &str); 5] = [
 
 #[test]
 fn limits_that_are_loosened() {
-    let desk = revisions(&[STORE], &LOOSENED);
-    let said = desk.said("plan --from one --to two --detailed-exitcode");
-    assert!(said.lines().all(|line| line.chars().count() <= 100), "{said}");
-    assert_snapshot!(said);
+    let workspace = revisions(&[STORE], &LOOSENED);
+    let printed = workspace.printed("plan --from one --to two --detailed-exitcode");
+    assert!(printed.lines().all(|line| line.chars().count() <= 100), "{printed}");
+    assert_snapshot!(printed);
 }
 
 #[test]
 fn limits_that_are_loosened_as_markdown_are_not_folded() {
-    let desk = revisions(&[STORE], &LOOSENED);
-    let said = desk.said("plan --from one --to two -o markdown");
-    let open = said.split("<details>").map(|part| part.rsplit("</details>").next().unwrap()).collect::<String>();
+    let workspace = revisions(&[STORE], &LOOSENED);
+    let printed = workspace.printed("plan --from one --to two -o markdown");
+    let open = printed.split("<details>").map(|part| part.rsplit("</details>").next().unwrap()).collect::<String>();
     for word in ["mallory@acme.example", "| eve@acme.example |", "maximumPercent", "administration[EditMembers]"] {
         assert!(open.contains(&word.replace('[', "\\[").replace(']', "\\]")), "{word}: {open}");
     }
-    assert_snapshot!(said);
+    assert_snapshot!(printed);
 }
 
 #[test]
 fn limits_that_are_tightened_as_json() {
-    let desk = revisions(&[], &[STORE]);
-    let output = desk.run("plan --from one --to two -o json").output().stdout;
+    let workspace = revisions(&[], &[STORE]);
+    let output = workspace.run("plan --from one --to two -o json").output().stdout;
     let plan: serde_json::Value = serde_json::from_slice(&output).unwrap();
     assert_eq!(plan["changes"], true);
     assert_snapshot!(serde_json::to_string_pretty(&plan["limits"]).unwrap());
@@ -68,8 +68,8 @@ fn limits_that_are_tightened_as_json() {
 
 /// Writing out a value that an account inherits anyway is not a change, nor is writing out a default.
 #[test]
-fn what_is_written_out_and_holds_anyway_is_no_change() {
-    let desk = revisions(
+fn a_default_written_out_is_no_change() {
+    let workspace = revisions(
         &[],
         &[
             (
@@ -84,10 +84,10 @@ fn what_is_written_out_and_holds_anyway_is_no_change() {
             ("  ownerRole: owner", "  ownerRole: owner\n  invitations: {expireAfter: 168h}"),
         ],
     );
-    let said = desk.said("plan --from one --to two --detailed-exitcode");
+    let printed = workspace.printed("plan --from one --to two --detailed-exitcode");
     assert!(
-        said.starts_with("exit code 0") && said.contains("No changes: both revisions have the same effect"),
-        "{said}"
+        printed.starts_with("exit code 0") && printed.contains("No changes: both revisions have the same effect"),
+        "{printed}"
     );
 }
 
@@ -109,10 +109,10 @@ const LATER: [(&str, &str); 4] = [
 
 #[test]
 fn access_that_lasts_longer_is_a_gain_with_its_time() {
-    let desk = revisions(&TIMES, &LATER);
-    assert_snapshot!(desk.said("plan --from one --to two"));
-    assert_snapshot!(desk.said("plan --from one --to two -o markdown"));
-    let output = desk.run("plan --from one --to two -o json").output().stdout;
+    let workspace = revisions(&TIMES, &LATER);
+    assert_snapshot!(workspace.printed("plan --from one --to two"));
+    assert_snapshot!(workspace.printed("plan --from one --to two -o markdown"));
+    let output = workspace.run("plan --from one --to two -o json").output().stdout;
     let plan: serde_json::Value = serde_json::from_slice(&output).unwrap();
     assert_eq!((&plan["summary"]["gain"], &plan["summary"]["lose"]), (&4.into(), &0.into()), "{plan:#}");
     assert_snapshot!(serde_json::to_string_pretty(&plan["accounts"][0]["people"][0]).unwrap());
@@ -120,38 +120,38 @@ fn access_that_lasts_longer_is_a_gain_with_its_time() {
 
 #[test]
 fn access_that_lasts_less_long_is_a_loss_with_its_time() {
-    let desk = revisions(&TIMES, &LATER);
-    assert_snapshot!(desk.said("plan --from two --to one"));
+    let workspace = revisions(&TIMES, &LATER);
+    assert_snapshot!(workspace.printed("plan --from two --to one"));
 }
 
 /// Everybody keeps their access: the store is left as it is.
 #[test]
-fn an_account_that_leaves_rosters_care_takes_nobodys_access() {
-    let desk = Desk::new();
-    desk.revised("one", |text| {
+fn an_orphaned_account_takes_nobodys_access() {
+    let workspace = Workspace::new();
+    workspace.revised("one", |text| {
         text.replace("  displayName: Acme\n", "  displayName: Acme\n  deletionPolicy: Orphan\n")
     });
-    desk.revised("two", |text| if text.contains("kind: Account\n") { String::new() } else { text });
-    assert_snapshot!(desk.said("plan --from one --to two --detailed-exitcode"));
-    assert_snapshot!(desk.said("plan --from one --to two -o markdown"));
+    workspace.revised("two", |text| if text.contains("kind: Account\n") { String::new() } else { text });
+    assert_snapshot!(workspace.printed("plan --from one --to two --detailed-exitcode"));
+    assert_snapshot!(workspace.printed("plan --from one --to two -o markdown"));
 }
 
-/// The person who ends a pause does not see again what waits for it.
+/// Ending a pause shows no plan, so the waiting changes are shown here.
 #[test]
-fn what_waits_for_the_end_of_a_pause_is_told_at_once() {
-    let desk = revisions(
+fn changes_that_wait_for_a_pause_are_reported_at_once() {
+    let workspace = revisions(
         &[(
             "metadata: {name: acme, namespace: shop}",
             "metadata: {name: acme, namespace: shop, annotations: {roster.dev/paused: \"true\"}}",
         )],
         &[("roleRef: {name: viewer}", "roleRef: {name: admin}")],
     );
-    assert_snapshot!(desk.said("plan --from one --to two"));
-    let desk = revisions(
+    assert_snapshot!(workspace.printed("plan --from one --to two"));
+    let workspace = revisions(
         &[("{sqlite: {file: shop.db}}", "{sqlite: {file: shop.db}, paused: true}")],
         &[("paused: true", "paused: false")],
     );
-    assert_snapshot!(desk.said("plan --from one --to two"));
+    assert_snapshot!(workspace.printed("plan --from one --to two"));
 }
 
 const MORE: &str = "
@@ -172,8 +172,8 @@ spec: {sections: [{name: orders, title: Orders}, {name: billing}]}
 ";
 
 #[test]
-fn whatever_else_differs_is_told_once() {
-    let desk = revisions(
+fn every_other_difference_is_reported_once() {
+    let workspace = revisions(
         &[("  ownerRole: owner", &format!("  ownerRole: owner{}", MORE.replace("ivy", "zoe")))],
         &[
             ("zoe", "ivy"),
@@ -186,29 +186,29 @@ fn whatever_else_differs_is_told_once() {
             ("title: Counter", "title: Till"),
         ],
     );
-    assert_snapshot!(desk.said("plan --from one --to two"));
-    assert_snapshot!(desk.said("plan --from one --to two -o markdown"));
+    assert_snapshot!(workspace.printed("plan --from one --to two"));
+    assert_snapshot!(workspace.printed("plan --from one --to two -o markdown"));
 }
 
 #[test]
 fn many_people_who_gain_are_not_folded_away() {
-    let desk = Desk::new();
+    let workspace = Workspace::new();
     let members = |role: &str| -> String {
         (0..20).map(|number| format!("\n---\napiVersion: roster.dev/v1alpha1\nkind: Membership\nmetadata: {{name: m{number}, namespace: shop}}\nspec: {{accountRef: {{name: acme}}, user: {{email: m{number}@acme.example}}, roleRef: {{name: {role}}}}}")).collect()
     };
     let with = |text: String, role: &str| if text.contains("kind: Account\n") { text + &members(role) } else { text };
-    desk.revised("one", |text| with(text, "viewer"));
-    desk.revised("two", |text| with(text, "admin"));
-    let said = desk.said("plan --from one --to two -o markdown");
-    let (open, _) = said.split_once("<details>").unwrap();
-    assert!(open.contains("20 people gain:") && open.contains("m19@acme.example"), "{said}");
-    let less = desk.said("plan --from two --to one -o markdown");
+    workspace.revised("one", |text| with(text, "viewer"));
+    workspace.revised("two", |text| with(text, "admin"));
+    let printed = workspace.printed("plan --from one --to two -o markdown");
+    let (open, _) = printed.split_once("<details>").unwrap();
+    assert!(open.contains("20 people gain:") && open.contains("m19@acme.example"), "{printed}");
+    let less = workspace.printed("plan --from two --to one -o markdown");
     assert!(!less.split("<details>").next().unwrap().contains("m19@acme.example"), "{less}");
 }
 
-/// kubectl applies these, too, and deletes or keeps what the object itself does not say.
+/// kubectl reads these annotations, which can delete or keep content independent of the spec.
 #[test]
-fn what_kubectl_reads_and_what_deletes_without_anybody_is_no_secret() {
+fn kubectl_annotations_are_shown() {
     let membership = |name: &str| {
         format!(
             "apiVersion: roster.dev/v1alpha1\nkind: Membership\nmetadata: {{name: {name}, namespace: shop}}\n\
@@ -219,17 +219,17 @@ fn what_kubectl_reads_and_what_deletes_without_anybody_is_no_secret() {
         format!("apiVersion: v1\nkind: ConfigMap\nitems:\n- {}", membership("lisa").trim().replace('\n', "\n  "));
     let owner = "metadata: {name: acme, namespace: shop, ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: x, \
                  uid: gone}]}";
-    for (file, text, told) in
+    for (file, text, name) in
         [(".hidden.yaml", membership("hugo"), "hugo@acme.example"), ("list.yaml", list, "lisa@acme.example")]
     {
-        let desk = revisions(&[], &[]);
-        std::fs::write(desk.path("two").join(file), text).unwrap();
-        let said = desk.said("plan --from one --to two --detailed-exitcode");
-        assert!(said.contains(told), "{file}: {said}");
+        let workspace = revisions(&[], &[]);
+        std::fs::write(workspace.path("two").join(file), text).unwrap();
+        let printed = workspace.printed("plan --from one --to two --detailed-exitcode");
+        assert!(printed.contains(name), "{file}: {printed}");
     }
-    let desk = revisions(&[], &[("metadata: {name: acme, namespace: shop}", owner)]);
-    let said = desk.said("plan --from one --to two --detailed-exitcode");
-    assert!(said.contains("metadata.ownerReferences"), "{said}");
+    let workspace = revisions(&[], &[("metadata: {name: acme, namespace: shop}", owner)]);
+    let printed = workspace.printed("plan --from one --to two --detailed-exitcode");
+    assert!(printed.contains("metadata.ownerReferences"), "{printed}");
 }
 
 /// An object of the `shop` portal, as a document.
@@ -240,56 +240,56 @@ fn object(kind: &str, name: &str, spec: &str) -> String {
 }
 
 /// Returns the text of a comment outside all folds.
-fn open(said: &str) -> String {
-    said.split("<details>").map(|part| part.rsplit("</details>").next().unwrap()).collect()
+fn open(printed: &str) -> String {
+    printed.split("<details>").map(|part| part.rsplit("</details>").next().unwrap()).collect()
 }
 
 /// Two revisions with sixty accounts more, whose plan has a feature more in the later one, and a loosened removal
 /// guard.
-fn crowd(feature: impl Fn(usize) -> String) -> Desk {
-    let desk = revisions(&[STORE], &[("maximumPercent: 10", "maximumPercent: 25")]);
+fn crowd(feature: impl Fn(usize) -> String) -> Workspace {
+    let workspace = revisions(&[STORE], &[("maximumPercent: 10", "maximumPercent: 25")]);
     let accounts = |plan: &dyn Fn(usize) -> String| -> String {
         let spec =
             |number| format!("{{catalogRef: {{name: shop}}, owner: {{email: olga@acme.example}}{}}}", plan(number));
         (10..70).map(|number| object("Account", &format!("a{number}"), &spec(number))).collect()
     };
-    std::fs::write(desk.path("one/crowd.yaml"), accounts(&|_| String::new())).unwrap();
+    std::fs::write(workspace.path("one/crowd.yaml"), accounts(&|_| String::new())).unwrap();
     let bought = |number| format!(", plan: {{features: [{}]}}", feature(number));
-    std::fs::write(desk.path("two/crowd.yaml"), accounts(&bought)).unwrap();
-    desk
+    std::fs::write(workspace.path("two/crowd.yaml"), accounts(&bought)).unwrap();
+    workspace
 }
 
 #[test]
 fn a_loosened_limit_is_not_hidden_by_many_harmless_ones() {
-    let desk = crowd(|_| "sso".to_owned());
+    let workspace = crowd(|_| "sso".to_owned());
     for (format, named) in [("text", 5), ("markdown", 20)] {
-        let said = desk.said(&format!("plan --from one --to two -o {format}"));
-        let said = open(&said).split_whitespace().collect::<Vec<_>>().join(" ");
-        let (guard, many) = (said.find("maximumPercent").unwrap(), said.find("60 Accounts (shop/a10, ").unwrap());
+        let printed = workspace.printed(&format!("plan --from one --to two -o {format}"));
+        let printed = open(&printed).split_whitespace().collect::<Vec<_>>().join(" ");
+        let (guard, many) = (printed.find("maximumPercent").unwrap(), printed.find("60 Accounts (shop/a10, ").unwrap());
         let last = format!("shop/a{} and {} more)", 9 + named, 60 - named);
-        assert!(guard < many && said.contains(&last), "{said}");
+        assert!(guard < many && printed.contains(&last), "{printed}");
         let hidden = format!("shop/a{}", 10 + named);
-        assert!(!said.contains(&hidden) && !said.contains("loosened limits are shown here"), "{said}");
+        assert!(!printed.contains(&hidden) && !printed.contains("loosened limits are shown here"), "{printed}");
     }
-    let all = desk.said("plan --from one --to two -o markdown --all");
+    let all = workspace.printed("plan --from one --to two -o markdown --all");
     assert!(all.contains("shop/a68, shop/a69)"), "{all}");
 }
 
 #[test]
-fn limits_that_do_not_fit_are_told_at_the_top() {
-    let desk = crowd(|number| format!("f{number}"));
+fn limits_that_do_not_fit_are_reported_at_the_top() {
+    let workspace = crowd(|number| format!("f{number}"));
     for (format, shown) in [("text", 20), ("markdown", 50)] {
-        let said = desk.said(&format!("plan --from one --to two -o {format}"));
-        let (top, rest) = said.split_once("limits are shown here; --all shows all of them").expect(&said);
-        assert!(top.contains(&format!("only {shown} of 61 loosened ")) && !top.contains("###"), "{said}");
-        assert!(rest.contains("maximumPercent"), "{said}");
-        assert!(!desk.said(&format!("plan --from one --to two -o {format} --all")).contains("are shown here"));
+        let printed = workspace.printed(&format!("plan --from one --to two -o {format}"));
+        let (top, rest) = printed.split_once("limits are shown here; --all shows all of them").expect(&printed);
+        assert!(top.contains(&format!("only {shown} of 61 loosened ")) && !top.contains("###"), "{printed}");
+        assert!(rest.contains("maximumPercent"), "{printed}");
+        assert!(!workspace.printed(&format!("plan --from one --to two -o {format} --all")).contains("are shown here"));
     }
 }
 
 #[test]
 fn a_new_object_is_compared_with_its_defaults() {
-    let desk = revisions(&[], &[]);
+    let workspace = revisions(&[], &[]);
     let loose = "{catalogRef: {name: shop}, owner: {email: olga@acme.example}, deletionPolicy: Orphan, partner: true, \
                  managedAccounts: {allowedNamespaces: {from: All}}}";
     let new = [
@@ -312,15 +312,15 @@ fn a_new_object_is_compared_with_its_defaults() {
             "{accountRef: {name: acme}, user: {email: lea@acme.example}, restrictions: {lift: [no-billing]}}",
         ),
     ];
-    std::fs::write(desk.path("two/new.yaml"), new.concat()).unwrap();
-    assert_snapshot!(desk.said("plan --from one --to two"));
-    let said = desk.said("plan --from one --to two -o markdown");
-    let shown = open(&said);
-    for told in ["group tellers", "billing: Allowed", "role custom:clerk", "orders: Edit, settings: View"] {
-        assert!(shown.contains(told), "{told}: {said}");
+    std::fs::write(workspace.path("two/new.yaml"), new.concat()).unwrap();
+    assert_snapshot!(workspace.printed("plan --from one --to two"));
+    let printed = workspace.printed("plan --from one --to two -o markdown");
+    let shown = open(&printed);
+    for text in ["group tellers", "billing: Allowed", "role custom:clerk", "orders: Edit, settings: View"] {
+        assert!(shown.contains(text), "{text}: {printed}");
     }
-    assert!(!shown.contains("custom:idle"), "{said}");
-    assert_snapshot!(said);
+    assert!(!shown.contains("custom:idle"), "{printed}");
+    assert_snapshot!(printed);
 }
 
 const UNREAD: [(&str, &str); 3] = [
@@ -335,16 +335,16 @@ const UNREAD: [(&str, &str); 3] = [
 
 /// The controller and `kubectl apply` act on these.
 #[test]
-fn what_is_not_read_and_differs_is_a_change() {
-    let desk = revisions(&[], &[]);
+fn a_difference_in_an_unread_field_is_a_change() {
+    let workspace = revisions(&[], &[]);
     for revision in ["one", "two"] {
-        std::fs::create_dir(desk.path(revision).join("prod")).unwrap();
+        std::fs::create_dir(workspace.path(revision).join("prod")).unwrap();
         for (file, text) in UNREAD {
-            std::fs::write(desk.path(revision).join(file), text).unwrap();
+            std::fs::write(workspace.path(revision).join(file), text).unwrap();
         }
     }
     let plan = "plan --from one --to two --detailed-exitcode";
-    assert!(desk.said(plan).contains("No changes: both revisions have the same effect"));
+    assert!(workspace.printed(plan).contains("No changes: both revisions have the same effect"));
     for (number, (file, from, to)) in [
         ("secret.yaml", "@one/", "@two/"),
         ("prod/kustomization.yaml", "]\n", "]\npatches: [{path: patch.yaml}]\n"),
@@ -353,70 +353,76 @@ fn what_is_not_read_and_differs_is_a_change() {
     .into_iter()
     .enumerate()
     {
-        let path = desk.path("two").join(file);
+        let path = workspace.path("two").join(file);
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replace(from, to)).unwrap();
-        let said = desk.said(plan);
-        assert!(said.starts_with("exit code 2") && said.contains(&format!("{} other change", number + 1)), "{said}");
+        let printed = workspace.printed(plan);
+        assert!(
+            printed.starts_with("exit code 2") && printed.contains(&format!("{} other change", number + 1)),
+            "{printed}"
+        );
     }
-    let (text, markdown) = (desk.said(plan), desk.said(&format!("{plan} -o markdown")));
-    let data = desk.said(&format!("{plan} -o json"));
-    assert!([&text, &markdown, &data].iter().all(|said| !said.contains("hunter2")), "{text}{markdown}{data}");
+    let (text, markdown) = (workspace.printed(plan), workspace.printed(&format!("{plan} -o markdown")));
+    let data = workspace.printed(&format!("{plan} -o json"));
+    assert!([&text, &markdown, &data].iter().all(|printed| !printed.contains("hunter2")), "{text}{markdown}{data}");
     assert_snapshot!(text);
     assert_snapshot!(markdown);
-    std::fs::remove_file(desk.path("two/secret.yaml")).unwrap();
-    let said = desk.said(plan);
-    assert!(said.contains("- Secret roster-system/pg"), "{said}");
+    std::fs::remove_file(workspace.path("two/secret.yaml")).unwrap();
+    let printed = workspace.printed(plan);
+    assert!(printed.contains("- Secret roster-system/pg"), "{printed}");
 }
 
 #[test]
 fn a_block_for_another_reason_is_a_change() {
-    let desk = revisions(
+    let workspace = revisions(
         &[STORE],
         &[("{email: mallory@acme.example, reason: fraud}", "{email: Mallory@acme.example, reason: none}")],
     );
-    let said = desk.said("plan --from one --to two --detailed-exitcode");
-    assert!(said.starts_with("exit code 2") && said.contains("[Mallory@acme.example].reason: fraud → none"), "{said}");
-    assert!(!said.contains("Limits loosened") && !said.contains("Other changes"), "{said}");
+    let printed = workspace.printed("plan --from one --to two --detailed-exitcode");
+    assert!(
+        printed.starts_with("exit code 2") && printed.contains("[Mallory@acme.example].reason: fraud → none"),
+        "{printed}"
+    );
+    assert!(!printed.contains("Limits loosened") && !printed.contains("Other changes"), "{printed}");
 }
 
-/// Advice is not among what an account tells of its sections.
+/// Advice is not part of what an account reports about its sections.
 #[test]
-fn what_is_advised_on_is_told_beside_a_section_that_changes() {
+fn advice_is_reported_next_to_a_changed_section() {
     let advisories = ", advisories: [{above: Denied, message: Money.}]";
-    let desk = revisions(
+    let workspace = revisions(
         &[("- {name: billing}", &format!("- {{name: billing{advisories}}}"))],
         &[
             (advisories, ""),
             ("{name: orders, levels: [Hide, View, Edit]}", "{name: orders, levels: [Hide, View, Edit, Own]}"),
         ],
     );
-    let said = desk.said("plan --from one --to two");
-    assert!(said.contains("sections  orders") && said.contains("spec.sections[billing].advisories"), "{said}");
+    let printed = workspace.printed("plan --from one --to two");
+    assert!(printed.contains("sections  orders") && printed.contains("spec.sections[billing].advisories"), "{printed}");
 }
 
 #[test]
 fn the_approval_of_a_definition_is_a_limit() {
     let approved = "annotations: {roster.dev/approve-definition: \"2026-05-01T00:00:00Z\"}}";
-    let desk = revisions(
+    let workspace = revisions(
         &[],
         &[("metadata: {name: acme, namespace: shop}", &format!("metadata: {{name: acme, namespace: shop, {approved}"))],
     );
-    let said = desk.said("plan --from one --to two");
-    assert!(said.contains("Limits loosened") && said.contains("1 limit loosened."), "{said}");
+    let printed = workspace.printed("plan --from one --to two");
+    assert!(printed.contains("Limits loosened") && printed.contains("1 limit loosened."), "{printed}");
 }
 
-/// A controller asks first; who reads the plan should know.
+/// A controller waits for an approval, so the plan shows it.
 #[test]
 fn the_deletion_of_an_account_with_many_people_waits_for_an_approval() {
-    let desk = Desk::new();
-    desk.revised("one", |text| text);
-    desk.revised("two", |text| if text.contains("kind: Account\n") { String::new() } else { text });
-    let told = "only after an approval (roster.dev/approve-removal): 5 of 5 members would be";
+    let workspace = Workspace::new();
+    workspace.revised("one", |text| text);
+    workspace.revised("two", |text| if text.contains("kind: Account\n") { String::new() } else { text });
+    let text = "only after an approval (roster.dev/approve-removal): 5 of 5 members would be";
     for format in ["text", "markdown"] {
-        let said = desk.said(&format!("plan --from one --to two -o {format}"));
-        assert!(said.split_whitespace().collect::<Vec<_>>().join(" ").contains(told), "{said}");
+        let printed = workspace.printed(&format!("plan --from one --to two -o {format}"));
+        assert!(printed.split_whitespace().collect::<Vec<_>>().join(" ").contains(text), "{printed}");
     }
-    let few = desk.said("plan --from BEFORE --to AFTER");
+    let few = workspace.printed("plan --from BEFORE --to AFTER");
     assert!(few.contains("the account is removed") && !few.contains("approve-removal"), "{few}");
 }

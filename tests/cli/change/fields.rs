@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, thread};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::desk::Desk;
+use super::workspace::Workspace;
 use crate::support::repository;
 
 /// Kind and name of an object, a field of its `spec`, and another value for it.
@@ -175,24 +175,24 @@ fn two_revisions_that_differ_in_any_field_are_never_the_same() {
         let threads: Vec<_> = parts.into_iter().map(|part| scope.spawn(|| wrongly_told(&objects, part))).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    assert!(wrong.is_empty(), "told not at all, or twice:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "not reported, or reported twice:\n{}", wrong.join("\n"));
 }
 
 /// Examples that are not reported, or reported twice.
 fn wrongly_told(objects: &[Value], examples: &[(&str, &str, &str, Value)]) -> Vec<String> {
-    let desk = Desk::new();
-    fs::write(desk.path("one.json"), list(objects)).unwrap();
+    let workspace = Workspace::new();
+    fs::write(workspace.path("one.json"), list(objects)).unwrap();
     let mut wrong = Vec::new();
     for (kind, name, field, value) in examples {
         let mut changed = objects.to_vec();
         let object = changed.iter_mut().find(|one| one["kind"] == *kind && one["metadata"]["name"] == *name).unwrap();
         set(&mut object["spec"], field, value.clone());
-        fs::write(desk.path("two.json"), list(&changed)).unwrap();
-        let output = desk.run("plan --from one.json --to two.json --detailed-exitcode -o json").output();
+        fs::write(workspace.path("two.json"), list(&changed)).unwrap();
+        let output = workspace.run("plan --from one.json --to two.json --detailed-exitcode -o json").output();
         let plan: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let told = told(&plan);
-        let once: BTreeSet<&String> = told.iter().collect();
-        if output.status.code() != Some(2) || plan["changes"] != true || once.len() != told.len() {
+        let changes = reported(&plan);
+        let once: BTreeSet<&String> = changes.iter().collect();
+        if output.status.code() != Some(2) || plan["changes"] != true || once.len() != changes.len() {
             wrong.push(format!("{kind} {name} {field}: {plan:#}{}", String::from_utf8_lossy(&output.stderr)));
         }
     }
@@ -200,7 +200,7 @@ fn wrongly_told(objects: &[Value], examples: &[(&str, &str, &str, Value)]) -> Ve
 }
 
 /// Returns object and field of everything that is reported besides the changes in accounts.
-fn told(plan: &Value) -> Vec<String> {
+fn reported(plan: &Value) -> Vec<String> {
     let list = |name: &str| plan[name].as_array().cloned().unwrap_or_default();
     let others = list("otherChanges").into_iter().flat_map(|one| {
         let fields = one["fields"].as_array().cloned().unwrap_or_default();

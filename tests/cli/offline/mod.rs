@@ -1,4 +1,4 @@
-//! Tests the offline schema with the tables of `tests/rules`: there the real API server judges the same files, here
+//! Tests the offline schema with the tables of `tests/rules`: there the real API server validates the same files, here
 //! `roster validate` does, without a cluster. Only `table` differs.
 
 #[path = "../../rules/account.rs"]

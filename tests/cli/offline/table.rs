@@ -51,18 +51,19 @@ fn is_of_a_change(message: &str) -> bool {
 
 /// Accepted and refused as the server does; a refusal is at the field the server names, where it names one.
 fn judge(patch: &str, expected: Expected, object: &Value) -> Option<String> {
-    let said = check(object);
-    let shown = || said.iter().map(|one| format!("{}: {}", one.path, one.message)).collect::<Vec<_>>().join("\n    ");
+    let printed = check(object);
+    let shown =
+        || printed.iter().map(|one| format!("{}: {}", one.path, one.message)).collect::<Vec<_>>().join("\n    ");
     match expected {
-        Accepted if said.is_empty() => None,
+        Accepted if printed.is_empty() => None,
         Accepted => Some(format!("- {patch}\n  should be accepted:\n    {}", shown())),
-        Refused(part) if said.is_empty() => Some(format!("- {patch}\n  should be refused: {part:?}")),
+        Refused(part) if printed.is_empty() => Some(format!("- {patch}\n  should be refused: {part:?}")),
         Refused(part) => {
             let field = part
                 .split([':', ' '])
                 .next()
                 .filter(|field| field.starts_with("spec.") || field.starts_with("metadata."))?;
-            let named = said.iter().any(|one| one.path.to_string().starts_with(field));
+            let named = printed.iter().any(|one| one.path.to_string().starts_with(field));
             (!named).then(|| format!("- {patch}\n  should be refused at {field}:\n    {}", shown()))
         }
     }
@@ -77,8 +78,8 @@ impl Bounds {
     }
 
     pub async fn accepted(&self, kind: &str, what: &str, spec: Value) {
-        let said = check(&object(kind, what, &spec));
-        assert!(said.is_empty(), "{kind} {what}: {said:?}");
+        let printed = check(&object(kind, what, &spec));
+        assert!(printed.is_empty(), "{kind} {what}: {printed:?}");
     }
 
     pub async fn refused(&self, kind: &str, what: &str, spec: Value, message: &str) {

@@ -1,12 +1,12 @@
 //! Tests the command line on a live cluster.
 
-mod alone;
-mod documents;
-mod held;
 #[cfg(feature = "sqlite")]
-pub mod look;
+pub mod cluster_commands;
+mod discovery;
+mod documents;
+mod files_and_cluster;
 mod plan;
-mod same;
+mod store_only;
 #[cfg(feature = "sqlite")]
 mod tutorial;
 mod validate;

@@ -34,29 +34,29 @@ fn text(path: &Path) -> &str {
 }
 
 #[tokio::test]
-async fn a_plan_agrees_with_the_controller_and_sees_what_somebody_changed() {
+async fn a_plan_agrees_with_the_controller_and_shows_drift() {
     let site = acme("cli-plan").await;
     let folder = text(Controller::shared().await.directory());
     let plan = ["plan", "-n", site.name(), "--sqlite-dir", folder, "--detailed-exitcode"];
     let drift = ["drift", "-n", site.name(), "--sqlite-dir", folder];
     let before = site.file().dump().await;
-    let (code, said) = roster(site.plane(), &plan);
-    assert_eq!((code, said.as_str()), (0, "No changes: the store is up to date (1 account).\n"));
+    let (code, printed) = roster(site.plane(), &plan);
+    assert_eq!((code, printed.as_str()), (0, "No changes: the store is up to date (1 account).\n"));
     assert_eq!(roster(site.plane(), &drift).0, 0);
     assert_eq!(site.file().dump().await, before, "looking changes nothing");
     // Where the store is not there, nothing has been found out about it.
     for command in ["plan", "drift"] {
-        let (code, said) = roster(site.plane(), &[command, "-n", site.name(), "--sqlite-dir", "/nowhere"]);
-        assert!(code == 2 && said.contains("there is no /nowhere/"), "{code}: {said}");
+        let (code, printed) = roster(site.plane(), &[command, "-n", site.name(), "--sqlite-dir", "/nowhere"]);
+        assert!(code == 2 && printed.contains("there is no /nowhere/"), "{code}: {printed}");
     }
 
     site.file().set_ranks(&site.key("acme"), "dana", "21").await;
-    let (code, said) = roster(site.plane(), &drift);
-    assert_eq!(code, 1, "{said}");
-    assert!(said.contains("dana@acme.example has the level Edit in section orders, not View"), "{said}");
-    let (code, said) = roster(site.plane(), &plan);
-    assert_eq!(code, 0, "reported, and left so: {said}");
-    assert!(said.contains("has the level Edit in section orders, not View"), "{said}");
+    let (code, printed) = roster(site.plane(), &drift);
+    assert_eq!(code, 1, "{printed}");
+    assert!(printed.contains("dana@acme.example has the level Edit in section orders, not View"), "{printed}");
+    let (code, printed) = roster(site.plane(), &plan);
+    assert_eq!(code, 0, "reported, and left so: {printed}");
+    assert!(printed.contains("has the level Edit in section orders, not View"), "{printed}");
 }
 
 #[tokio::test]
@@ -66,16 +66,16 @@ async fn a_controllers_store_is_imported_and_planned_and_never_applied_to() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let before = file.dump().await;
-    let (code, said) = roster(site.plane(), &["import", "--store", text(file.path()), "-o", text(&out)]);
-    assert_eq!(code, 0, "{said}");
+    let (code, printed) = roster(site.plane(), &["import", "--store", text(file.path()), "-o", text(&out)]);
+    assert_eq!(code, 0, "{printed}");
     let files = ["-f", text(&out), "--store", text(file.path())];
-    let (code, said) = roster(site.plane(), &[&["plan", "--detailed-exitcode"], &files[..]].concat());
-    assert_eq!(code, 0, "{said}");
+    let (code, printed) = roster(site.plane(), &[&["plan", "--detailed-exitcode"], &files[..]].concat());
+    assert_eq!(code, 0, "{printed}");
     // The file's path is long: lines are wrapped anywhere.
-    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("is managed by a cluster's controller"), "{said}");
-    let (code, said) = roster(site.plane(), &[&["apply", "--yes"], &files[..]].concat());
-    assert_eq!(code, 2, "{said}");
-    assert!(said.contains("is managed by a cluster's controller"), "{said}");
+    let words = printed.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("is managed by a cluster's controller"), "{printed}");
+    let (code, printed) = roster(site.plane(), &[&["apply", "--yes"], &files[..]].concat());
+    assert_eq!(code, 2, "{printed}");
+    assert!(printed.contains("is managed by a cluster's controller"), "{printed}");
     assert_eq!(file.dump().await, before);
 }

@@ -17,7 +17,7 @@ spec: {accountRef: {name: acne}, user: {email: lost@acme.example}}
 ";
 
 #[tokio::test]
-async fn the_objects_of_a_namespace_are_judged() {
+async fn the_objects_of_a_namespace_are_validated() {
     let plane = ControlPlane::shared().await;
     let client = plane.client().await;
     install_crds(&client).await;
@@ -29,9 +29,9 @@ async fn the_objects_of_a_namespace_are_judged() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
-    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let found = |object: &str| -> Vec<&str> {
-        let findings = said["findings"].as_array().unwrap().iter();
+        let findings = printed["findings"].as_array().unwrap().iter();
         let own = findings.filter(|one| {
             one["object"]["name"] == object && one["object"]["namespace"] == namespace.name() && one["file"].is_null()
         });

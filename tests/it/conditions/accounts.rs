@@ -34,7 +34,7 @@ spec: {{accountRef: {{name: {name}}}, user: {{email: dana@acme.example}}, roleRe
 }
 
 #[tokio::test]
-async fn an_account_says_what_is_wrong_with_it_and_so_do_its_members() {
+async fn an_invalid_account_and_its_members_report_the_error() {
     let scene = Scene::new("accounts").await;
     scene.apply(CATALOG).await;
     let other = "
@@ -102,7 +102,7 @@ spec:
         ("Account", "no-address", "AddressInvalid", &["spec.owner.email", "is no domain name"]),
     ];
     all_invalid(&scene, &cases).await;
-    // What is wrong with the account as a whole is said of everything in it; nothing that is not granted is there.
+    // An error of the account as a whole is reported on every object in it; only granted permissions are shown.
     for (_, name, reason, _) in &cases[..6] {
         scene.invalid("Membership", name, reason, &[&format!("account \"{name}\": ")]).await;
         let status = scene.get("Account", name).await.data["status"].clone();
@@ -129,7 +129,7 @@ spec:
 }
 
 #[tokio::test]
-async fn whatever_a_parent_refuses_is_said_in_the_same_words() {
+async fn every_refusal_by_a_parent_has_the_same_message() {
     let scene = Scene::new("parents").await;
     scene.apply(CATALOG).await;
     let parent = |name: &str, fields: &str| {
@@ -158,7 +158,7 @@ async fn whatever_a_parent_refuses_is_said_in_the_same_words() {
     ];
     scene.apply(&accounts.concat()).await;
     let refused = ["no-partner", "manages-none", "elsewhere", "other-catalog", "of-admits", "nobody"];
-    let said = refused.map(async |parent| {
+    let messages = refused.map(async |parent| {
         let name = format!("of-{parent}");
         let status = scene.invalid("Account", &name, "ParentNotAllowed", &["spec.parentRef", "partner account"]).await;
         scene.invalid("Membership", &name, "ParentNotAllowed", &[]).await;
@@ -166,8 +166,11 @@ async fn whatever_a_parent_refuses_is_said_in_the_same_words() {
         let message = find(&status, "Valid").unwrap().message;
         message.replacen(&scene.account(parent), "the parent", 1)
     });
-    let said = join_all(said).await;
-    assert!(said.iter().all(|message| *message == said[0]), "something about the parent is revealed: {said:#?}");
+    let messages = join_all(messages).await;
+    assert!(
+        messages.iter().all(|message| *message == messages[0]),
+        "something about the parent is revealed: {messages:#?}"
+    );
     scene.ready("Account", "of-admits").await;
     scene.ready("Membership", "of-admits").await;
 

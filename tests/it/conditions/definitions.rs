@@ -46,7 +46,7 @@ fn member(name: &str, fields: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_role_or_group_says_what_is_wrong_with_it_and_the_rest_of_it_counts() {
+async fn an_invalid_part_of_a_role_or_group_is_reported_and_the_rest_counts() {
     let scene = Scene::new("definitions").await;
     scene.apply(SCENE).await;
     let bad = [

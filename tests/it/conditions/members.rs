@@ -53,7 +53,7 @@ spec: {{accountRef: {{name: acme}}, user: {{email: {name}@acme.example}}, {field
 }
 
 #[tokio::test]
-async fn a_membership_says_what_is_wrong_with_it_and_its_neighbour_is_ready() {
+async fn an_invalid_membership_reports_the_error_and_others_are_ready() {
     let scene = Scene::new("members").await;
     scene.apply(CATALOG).await;
     let bad = [
@@ -128,7 +128,7 @@ spec: {{accountRef: {{name: acme}}, user: {{email: eve@{}.example}}, roleRef: {{
     scene.ready("Membership", "nora").await;
     scene.ready("UserGroup", "desk").await;
     scene.ready("Account", "acme").await;
-    // Mended, it counts at once.
+    // Once fixed, it counts at once.
     scene.patch("Membership", "unconfirmed", json!({"spec": {"acknowledge": ["managed"]}})).await;
     scene.patch("Membership", "no-restriction", json!({"spec": {"restrictions": {"apply": ["no-orders"]}}})).await;
     scene.ready("Membership", "unconfirmed").await;

@@ -96,7 +96,7 @@ async fn a_check_that_finds_nothing_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_status_that_somebody_overwrites_is_put_right() {
+async fn an_overwritten_status_is_corrected() {
     let scene = scene("overwritten").await;
     let overwritten = [
         json!({"status": {"effectivePermissions": {"orders": "Edit"}, "restrictions": ["none"]}}),

@@ -63,7 +63,7 @@ async fn scene(prefix: &str) -> Scene {
 }
 
 #[tokio::test]
-async fn what_was_written_is_applied_and_what_was_there_is_in_sync() {
+async fn written_objects_are_applied_and_existing_ones_in_sync() {
     let scene = scene("in-sync").await;
     for (kind, name) in [("Membership", "dana"), ("Role", "night"), ("Account", "acme")] {
         let status = scene.wait(kind, name, "Synced", "True Applied").await;
@@ -71,7 +71,7 @@ async fn what_was_written_is_applied_and_what_was_there_is_in_sync() {
     }
     let store = scene.wait("IdentityStore", "$it", "Synced", "True InSync").await;
     assert_eq!(store["capabilities"], json!(["Audit", "Fencing", "TimeWindows", "Transactions"]));
-    // Its status forgotten, the store is found to hold it already.
+    // After its status is deleted, the pass finds the content in the store.
     let api = crate::support::api(&scene.client, "Membership", scene.name());
     let forget = kube::api::Patch::Merge(json!({"status": null}));
     api.patch_status("dana", &kube::api::PatchParams::default(), &forget).await.unwrap();
@@ -87,7 +87,7 @@ async fn drift_that_is_only_reported() {
     scene.tamper("UPDATE members SET ranks = '2' WHERE email = 'dana@acme.example'").await;
     scene.check_now().await;
     let status = scene.wait("Membership", "dana", "Synced", "False DriftReported").await;
-    let drifted = find(&status, "Drifted").expect("it says so");
+    let drifted = find(&status, "Drifted").expect("a Drifted condition");
     assert_eq!(drifted.status, "True");
     assert_eq!(drifted.message, "dana@acme.example has the level Edit in section orders, not View");
     assert_eq!(find(&status, "Ready").unwrap().reason, "DriftReported");
@@ -96,7 +96,7 @@ async fn drift_that_is_only_reported() {
     let account = scene.wait("Account", "acme", "Synced", "False DriftReported").await;
     assert_eq!(find(&account, "Ready").unwrap().status, "False");
     scene.ready("Membership", "nora").await;
-    // Nobody has touched it; back in order, it is ready again.
+    // Roster did not change it. Once the store is correct again, it is ready.
     scene.wait_view("dana@acme.example", "orders=Edit").await;
     scene.tamper("UPDATE members SET ranks = '1' WHERE email = 'dana@acme.example'").await;
     scene.check_now().await;
@@ -105,7 +105,7 @@ async fn drift_that_is_only_reported() {
 }
 
 #[tokio::test]
-async fn what_others_wrote_is_not_taken() {
+async fn content_of_others_is_not_adopted() {
     let scene = scene("not-owned").await;
     scene
         .tamper(
@@ -121,11 +121,15 @@ async fn what_others_wrote_is_not_taken() {
     }
     assert_eq!(find(&status, "Ready").unwrap().reason, "NotOwned");
     assert_eq!(kstatus(&status), (false, true), "{status:#}");
-    assert_eq!(status.get("effectivePermissions"), None, "what others gave is not what we give: {status:#}");
+    assert_eq!(
+        status.get("effectivePermissions"),
+        None,
+        "access given by others is not reported as Roster's: {status:#}"
+    );
     scene.wait_view("eve@acme.example", "orders=Edit").await;
     scene.ready("Membership", "dana").await;
     scene.ready("Membership", "nora").await;
-    // The platform team says that it may be taken.
+    // The platform team allows the adoption.
     scene.patch("IdentityStore", "$it", json!({"spec": {"adoption": "Always"}})).await;
     scene.ready("Membership", "eve").await;
     scene.wait_view("eve@acme.example", "orders=View").await;
@@ -155,7 +159,7 @@ async fn cluster_id(scene: &Scene) -> String {
 }
 
 #[tokio::test]
-async fn removals_that_are_too_many_wait_for_approval() {
+async fn too_many_removals_wait_for_approval() {
     let scene = scene("guarded").await;
     let names: Vec<String> = (0..6).map(|number| format!("night-{number}")).collect();
     let members: String = names.iter().map(|name| member(name, "{kind: Role, name: night}")).collect();

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use super::{
     Backend as _,
     postgres::Postgres,
-    world::{NOW, TERM, world},
+    world::{CLAIM, NOW, world},
 };
 
 pub const PORTALS: [&str; 5] =
@@ -35,7 +35,7 @@ pub async fn fill(store: &dyn Store, portal: &str) -> Vec<(AccountKey, Layout)> 
         layouts.push((key.clone(), judged.desired.layout.clone()));
         let plan = roster_core::testing::plan(&judged.desired, &Observed::default(), &policy);
         let batch = Batch::of(&plan, &policy.mark, NOW);
-        assert!(store.apply(&batch, TERM).await.iter().all(Result::is_ok));
+        assert!(store.apply(&batch, CLAIM).await.iter().all(Result::is_ok));
         let observed = store.observe(key, &roster::model::Scope::Account, NOW).await.unwrap();
         assert_eq!(roster_core::testing::plan(&judged.desired, &observed, &policy).changes, [], "{key}");
     }
@@ -43,7 +43,7 @@ pub async fn fill(store: &dyn Store, portal: &str) -> Vec<(AccountKey, Layout)> 
 }
 
 #[tokio::test]
-async fn both_views_say_the_same_and_what_is_expected() {
+async fn both_views_are_equal_and_as_expected() {
     let folder = tempfile::tempdir().unwrap();
     for portal in PORTALS {
         let file = folder.path().join(format!("{portal}.db"));

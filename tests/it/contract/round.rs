@@ -14,7 +14,7 @@ pub fn roster(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     command.env_remove("ROSTER_KEYCLOAK_CLIENT_SECRET").envs(variables.iter().copied()).output().unwrap()
 }
 
-pub fn said(output: &Output) -> String {
+pub fn output_text(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).trim().to_owned()
 }
 
@@ -23,8 +23,8 @@ pub fn there_and_back(portal: &str, store: &str, variables: &[(&str, &str)]) {
     let files = format!("{}/examples/{portal}", env!("CARGO_MANIFEST_DIR"));
     let run = |arguments: &[&str], code: i32| {
         let output = roster(&[arguments, &["--store", store]].concat(), variables);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", said(&output));
-        said(&output)
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", output_text(&output));
+        output_text(&output)
     };
     let plan = |files: &str, code| run(&["plan", "-f", files, "--detailed-exitcode"], code);
     plan(&files, 2);

@@ -6,7 +6,7 @@ use super::{ADMIN, Site, VIEWER};
 use crate::support::{PATIENCE, eventually_or};
 
 #[tokio::test]
-async fn what_nobody_marked_is_adopted_never_if_identical_or_always() {
+async fn unmarked_content_is_adopted_never_if_identical_or_always() {
     let site = Site::shared("adopt-unmarked").await;
     site.store("adoption: Never").await;
     site.account("acme", "").await;
@@ -42,7 +42,7 @@ async fn what_nobody_marked_is_adopted_never_if_identical_or_always() {
 }
 
 #[tokio::test]
-async fn an_account_made_again_takes_back_what_is_as_it_was() {
+async fn a_recreated_account_adopts_identical_content() {
     let site = Site::shared("adopt-again").await;
     site.store("").await;
     site.account("acme", "deletionPolicy: Orphan").await;

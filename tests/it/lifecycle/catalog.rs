@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Site, VIEWER};
 
 #[tokio::test]
-async fn sections_and_levels_come_go_and_change_their_names_in_every_account() {
+async fn sections_and_levels_are_added_removed_and_renamed_in_every_account() {
     let site = Site::shared("catalog-ripple").await;
     site.store("").await;
     let accounts = ["acme", "globex", "initech"];

@@ -46,12 +46,12 @@ async fn causes(site: &Site<'_>, length: i64) -> BTreeMap<String, String> {
     audit.map(|it| (format!("{} {}", it.kind, it.name.replace("@acme.example", "")), it.origin)).collect()
 }
 
-fn said(causes: &[(&str, &str)]) -> BTreeMap<String, String> {
+fn origins(causes: &[(&str, &str)]) -> BTreeMap<String, String> {
     causes.iter().map(|(object, origin)| ((*object).to_owned(), (*origin).to_owned())).collect()
 }
 
 #[tokio::test]
-async fn each_change_names_the_object_that_brought_it_about() {
+async fn each_change_names_the_object_that_caused_it() {
     let site = acme("causes-alone").await;
     let edit = "orders=Edit users=Denied";
 
@@ -62,7 +62,7 @@ async fn each_change_names_the_object_that_brought_it_about() {
     let role = "Role clerk@2";
     assert_eq!(
         causes(&site, length).await,
-        said(&[
+        origins(&[
             ("role custom:clerk", role),
             ("group clerks", role),
             ("member by-role", role),
@@ -74,12 +74,12 @@ async fn each_change_names_the_object_that_brought_it_about() {
     site.patch("UserGroup", "night", json!({"spec": {"permissions": {"orders": "Edit"}}})).await;
     site.view("by-group", edit).await;
     let group = "UserGroup night@2";
-    assert_eq!(causes(&site, length).await, said(&[("group night", group), ("member by-group", group)]));
+    assert_eq!(causes(&site, length).await, origins(&[("group night", group), ("member by-group", group)]));
 
     let length = site.file().audit_length().await;
     site.patch("Membership", "by-catalog", json!({"spec": {"roleRef": {"name": "admin"}}})).await;
     site.view("by-catalog", ADMIN).await;
-    assert_eq!(causes(&site, length).await, said(&[("member by-catalog", "Membership by-catalog@2")]));
+    assert_eq!(causes(&site, length).await, origins(&[("member by-catalog", "Membership by-catalog@2")]));
 
     let length = site.file().audit_length().await;
     site.store("blocked: [{email: by-role@acme.example}]").await;
@@ -90,7 +90,7 @@ async fn each_change_names_the_object_that_brought_it_about() {
 }
 
 #[tokio::test]
-async fn of_several_that_arrive_together_each_change_names_its_own() {
+async fn changes_that_arrive_together_name_their_own_causes() {
     let site = acme("causes-together").await;
     let length = site.file().audit_length().await;
     // While nobody can write the store, everything that happens makes one pass.
@@ -133,12 +133,12 @@ async fn whole(site: &Site<'_>, length: i64, expected: &[(&str, &str)]) -> i64 {
     };
     eventually_or(PATIENCE, format!("records of {expected:?}"), enough).await;
     site.ready("Account", "acme").await;
-    assert_eq!(causes(site, length).await, said(expected));
+    assert_eq!(causes(site, length).await, origins(expected));
     site.file().audit_length().await
 }
 
 #[tokio::test]
-async fn each_kind_of_edit_is_all_that_the_audit_names() {
+async fn each_kind_of_edit_is_the_only_cause_in_the_audit() {
     let site = acme("causes-kinds").await;
     site.ready("Account", "acme").await;
     let length = site.file().audit_length().await;
@@ -181,11 +181,11 @@ async fn each_kind_of_edit_is_all_that_the_audit_names() {
     let group = "UserGroup clerks@1: deleted";
     let enough = async || (causes(&site, length).await.len() >= 2).then_some(());
     eventually(PATIENCE, "the records of the audit", enough).await;
-    assert_eq!(causes(&site, length).await, said(&[("group clerks", group), ("member by-both", group)]));
+    assert_eq!(causes(&site, length).await, origins(&[("group clerks", group), ("member by-both", group)]));
 }
 
 #[tokio::test]
-async fn an_account_and_its_catalog_in_one_pass_are_told_apart() {
+async fn an_account_and_its_catalog_are_distinct_causes_in_one_pass() {
     let site = acme("causes-catalog").await;
     site.ready("Account", "acme").await;
     let length = site.file().audit_length().await;
@@ -244,7 +244,7 @@ spec: {accountRef: {name: acme}, basedOn: viewer, permissions: {users: Allowed}}
 }
 
 #[tokio::test]
-async fn what_was_held_back_names_what_brought_it_about() {
+async fn held_changes_name_their_cause() {
     let site = super::guard::eight("causes-held", "").await;
     site.ready("Account", "acme").await;
     site.delete("Role", "staff").await;

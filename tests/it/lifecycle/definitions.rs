@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     NONE, Site, VIEWER,
-    gone::{Left, StaffedSite},
+    deletion_while_down::{Left, StaffedSite},
 };
 use crate::support::{ControlPlane, Controller, PATIENCE, eventually_or, ready, wait_condition};
 
@@ -28,7 +28,7 @@ async fn definitions_left(plane: &ControlPlane, wanted: usize) {
 }
 
 #[tokio::test]
-async fn deleted_definitions_do_what_the_deletion_policy_says_and_all_is_well_when_they_are_back() {
+async fn deleted_definitions_follow_the_deletion_policy_and_can_be_restored() {
     let plane = ControlPlane::own("definitions").await;
     let folder = plane.data().join("stores");
     let mut roster = Controller::process(&plane, &folder).await;
@@ -88,7 +88,7 @@ fn adopted(before: &Left, now: &Left) {
 }
 
 #[tokio::test]
-async fn definitions_of_an_earlier_release_are_waited_for_and_a_store_that_was_never_reached_is_told() {
+async fn the_controller_waits_for_current_definitions_and_reports_an_unreached_store() {
     let plane = ControlPlane::own("earlier").await;
     let folder = plane.data().join("stores");
     Controller::prepare(&plane).await;
@@ -128,7 +128,7 @@ async fn definitions_of_an_earlier_release_are_waited_for_and_a_store_that_was_n
 /// Like `kubectl replace --force`: the definition is deleted with all its objects, and is back at once. Nobody is
 /// removed before an annotation confirms that all objects exist again; a block is made nevertheless.
 #[tokio::test]
-async fn a_definition_that_is_made_anew_removes_nobody_until_somebody_says_that_all_is_there() {
+async fn a_recreated_definition_removes_nobody_until_it_is_approved() {
     let plane = ControlPlane::own("remade").await;
     let folder = plane.data().join("stores");
     let _roster = Controller::process(&plane, &folder).await;
@@ -140,7 +140,7 @@ async fn a_definition_that_is_made_anew_removes_nobody_until_somebody_says_that_
     plane.kubectl_ok(&["delete", "crd", "memberships.roster.dev"], None).await;
     Controller::prepare(&plane).await;
     let message = site.wait("Account", "acme", "Ready", "False DefinitionRecreated").await;
-    assert!(message.contains("memberships.roster.dev was re-created after this Account"), "{message}");
+    assert!(message.contains("memberships.roster.dev was recreated after this Account"), "{message}");
     let since = site.left().await.audit[before.audit.len()..].to_vec();
     assert!(since.is_empty(), "{since:#?}");
 
@@ -167,7 +167,7 @@ async fn a_definition_that_is_made_anew_removes_nobody_until_somebody_says_that_
 /// A definition is loosened, and objects come that this release cannot read. They affect nobody else: a suspended
 /// member loses access, also in their account, and a new member gets it.
 #[tokio::test]
-async fn an_object_that_cannot_be_read_stops_nothing_else() {
+async fn an_unreadable_object_stops_nothing_else() {
     let plane = ControlPlane::own("unreadable").await;
     let folder = plane.data().join("stores");
     let roster = Controller::process(&plane, &folder).await;
@@ -192,10 +192,10 @@ async fn an_object_that_cannot_be_read_stops_nothing_else() {
     .await;
     site.member_of("acme", "gus", "roleRef: {kind: Role, name: staff}, suspended: 'yes'").await;
     for name in ["ann", "gus"] {
-        let said = site.wait("Membership", name, "Valid", "False").await;
+        let condition = site.wait("Membership", name, "Valid", "False").await;
         let wanted = "spec.suspended: the object cannot be read; Roster makes no changes for it: invalid type: string \
                       \"yes\"";
-        assert!(said.starts_with(wanted), "{said}");
+        assert!(condition.starts_with(wanted), "{condition}");
     }
     site.patch("Membership", "bob", json!({"spec": {"suspended": true}})).await;
     site.view("bob", NONE).await;
@@ -208,13 +208,13 @@ async fn an_object_that_cannot_be_read_stops_nothing_else() {
     // revocations.
     assert_eq!(roster.stop().await.code(), Some(0));
     let mut roster = Controller::process(&plane, &folder).await;
-    let said = site.wait("Account", "acme", "Ready", "False").await;
-    assert!(said.starts_with("Membership ann cannot be read: spec.suspended: invalid type"), "{said}");
+    let condition = site.wait("Account", "acme", "Ready", "False").await;
+    assert!(condition.starts_with("Membership ann cannot be read: spec.suspended: invalid type"), "{condition}");
     site.patch("Membership", "cid", json!({"spec": {"suspended": true}})).await;
     site.view("cid", NONE).await;
     site.view("ann", VIEWER).await;
 
-    // Mended, everything is as it should be.
+    // Once fixed, everything is as it should be.
     site.delete("Membership", "gus").await;
     site.patch("Membership", "ann", json!({"spec": {"suspended": true}})).await;
     site.view("ann", NONE).await;

@@ -8,7 +8,7 @@ use super::{
 };
 
 #[tokio::test]
-async fn a_deleted_account_takes_everything_with_it_and_releases_store_and_catalog() {
+async fn a_deleted_account_is_emptied_and_releases_store_and_catalog() {
     let site = Site::shared("delete-all").await;
     site.store("").await;
     site.account("acme", "").await;
@@ -77,7 +77,7 @@ async fn the_deletion_of_many_waits_for_approval_and_revocations_do_not() {
 }
 
 #[tokio::test]
-async fn an_account_whose_deletion_is_held_goes_by_orphan_and_comes_back() {
+async fn an_account_with_held_deletion_can_be_orphaned_and_restored() {
     let site = eight("delete-orphan", "").await;
     site.delete("Account", "acme").await;
     hash(&site, "").await;
@@ -92,7 +92,7 @@ async fn an_account_whose_deletion_is_held_goes_by_orphan_and_comes_back() {
 }
 
 #[tokio::test]
-async fn an_account_goes_although_store_and_catalog_are_missing() {
+async fn an_account_is_deleted_even_without_store_and_catalog() {
     let site = Site::shared("delete-missing").await;
     // One never had any.
     site.account("never", "").await;

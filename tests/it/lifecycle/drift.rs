@@ -36,7 +36,7 @@ async fn tamper(site: &Site<'_>) {
 }
 
 #[tokio::test]
-async fn tampering_is_corrected_and_told() {
+async fn tampering_is_corrected_and_reported() {
     let site = acme("drift-correct", "").await;
     let (file, before) = (site.file(), site.file().content().await);
     let length = file.audit_length().await;
@@ -138,7 +138,7 @@ async fn tampering_is_reported_and_left_until_it_is_undone() {
 }
 
 #[tokio::test]
-async fn a_check_comes_by_itself_when_its_time_has_come() {
+async fn a_periodic_check_runs_when_due() {
     let site = acme("drift-by-itself", "accountDefaults: {drift: {checkEvery: 10s}}").await;
     site.file().set_ranks(&site.key("acme"), "dana", "21").await;
     site.wait("Membership", "dana", "Drifted", "False Corrected").await;
@@ -146,7 +146,7 @@ async fn a_check_comes_by_itself_when_its_time_has_come() {
 }
 
 #[tokio::test]
-async fn who_is_not_declared_is_ignored_reported_or_removed() {
+async fn undeclared_people_are_ignored_reported_or_removed() {
     let site = Site::shared("drift-unmanaged").await;
     site.store("accountDefaults: {drift: {unmanaged: Ignore}}").await;
     let accounts = [("ignores", "Ignore"), ("reports", "Report"), ("removes", "Remove")];
@@ -197,7 +197,7 @@ async fn an_account_can_only_be_stricter_than_its_store() {
 }
 
 #[tokio::test]
-async fn whose_access_has_ended_does_not_get_it_back_through_the_store() {
+async fn revoked_access_is_not_restored_through_the_store() {
     let site = acme("drift-ended", REPORT).await;
     site.patch("Membership", "eve", json!({"spec": {"suspended": true}})).await;
     site.view("eve", super::NONE).await;
@@ -208,7 +208,7 @@ async fn whose_access_has_ended_does_not_get_it_back_through_the_store() {
 }
 
 #[tokio::test]
-async fn statuses_that_are_lost_are_written_again_and_the_store_is_not_touched() {
+async fn lost_statuses_are_written_again_without_store_changes() {
     let site = acme("drift-status", "").await;
     let (dump, names) = (site.file().dump().await, ["dana", "eve", "finn"]);
     let all = || {

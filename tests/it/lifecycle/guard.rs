@@ -48,7 +48,7 @@ pub async fn approve(site: &Site<'_>, hash: &str) {
 }
 
 #[tokio::test]
-async fn losses_of_many_wait_until_just_those_are_approved() {
+async fn removals_of_many_wait_until_exactly_those_are_approved() {
     let site = eight("guard-many", "").await;
     let file = site.file();
     let before = file.content().await;
@@ -96,7 +96,7 @@ async fn losses_of_many_wait_until_just_those_are_approved() {
 }
 
 #[tokio::test]
-async fn few_removals_pass_until_they_add_up() {
+async fn few_removals_pass_until_they_become_many() {
     let site = eight("guard-few", "removalGuard: {maximumPercent: 25, minimumCount: 3}").await;
     for name in ["ann", "bob"] {
         site.delete("Membership", name).await;
@@ -148,7 +148,7 @@ spec:
 }
 
 #[tokio::test]
-async fn what_somebody_ended_on_purpose_is_never_held_back() {
+async fn explicit_revocations_are_never_held() {
     let site = eight("guard-ends", "removalGuard: {maximumPercent: 1, minimumCount: 1}").await;
     let past = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(5);
     site.patch("Membership", "ann", json!({"spec": {"suspended": true}})).await;

@@ -75,7 +75,7 @@ fn key(site: &Site<'_>) -> AccountKey {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_somebody_else_changes_in_keycloak_is_put_right_within_seconds() {
+async fn changes_by_others_in_keycloak_are_corrected_within_seconds() {
     let (site, backend) = (Site::shared("kc-drift").await, Keycloak::fresh().await);
     secret(&site, "hush").await;
     store(&site, &backend, NEVER).await;
@@ -122,7 +122,7 @@ async fn what_somebody_else_changes_in_keycloak_is_put_right_within_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn time_begins_and_ends_in_keycloak_by_itself() {
+async fn time_windows_start_and_end_in_keycloak() {
     let (site, backend) = (Site::shared("kc-time").await, Keycloak::fresh().await);
     secret(&site, "hush").await;
     store(&site, &backend, NEVER).await;
@@ -143,7 +143,7 @@ async fn time_begins_and_ends_in_keycloak_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_keycloak_refuses_is_said_on_the_object_it_concerns() {
+async fn a_refusal_by_keycloak_is_reported_on_the_object() {
     let (site, backend) = (Site::shared("kc-refused").await, Keycloak::fresh().await);
     store(&site, &backend, NEVER).await;
     secret(&site, "wrong-one").await;

@@ -27,7 +27,7 @@ async fn changed(roster: &mut ControllerProcess, membership: &str, action: &str,
 }
 
 #[tokio::test]
-async fn each_change_of_access_is_one_line_and_addresses_stand_in_none() {
+async fn each_change_of_access_is_one_log_line_without_addresses() {
     let plane = ControlPlane::own("log").await;
     let folder = plane.data().join("stores");
     let mut roster = Controller::process(&plane, &folder).await;

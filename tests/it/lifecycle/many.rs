@@ -13,7 +13,7 @@ const MANY: usize = 3_000;
 const AT_ONCE: usize = 32;
 
 #[tokio::test]
-async fn three_thousand_members_are_in_the_store_and_one_of_them_can_go() {
+async fn three_thousand_members_are_stored_and_one_can_be_removed() {
     let site = Site::shared("many").await;
     site.store("").await;
     site.account("acme", "").await;
@@ -64,7 +64,7 @@ async fn three_thousand_members_are_in_the_store_and_one_of_them_can_go() {
 /// written, the suspension is before the end of the other change.
 async fn a_suspension_does_not_wait_for_a_change_of_half_of_them(site: &Site<'_>) {
     let length = site.file().audit_length().await;
-    // Nobody can write the store until both are said, so that the first of them has not been made before.
+    // Nobody can write the store until both are declared, so that the first one is not applied before the second.
     let mut writer = site.file().connect().await;
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut writer).await.expect("locked");
     site.patch("Role", "clerk", json!({"spec": {"permissions": {"orders": "Edit"}}})).await;
@@ -92,7 +92,7 @@ async fn a_suspension_does_not_wait_for_a_change_of_half_of_them(site: &Site<'_>
 /// Of very many Memberships of one address each names a few of the others: all of them together are as large as their number,
 /// not as its square.
 #[tokio::test]
-async fn five_hundred_memberships_of_one_address_say_so_in_few_words() {
+async fn five_hundred_memberships_of_one_address_are_reported_briefly() {
     let site = Site::shared("many-same").await;
     site.store("").await;
     site.account("acme", "").await;

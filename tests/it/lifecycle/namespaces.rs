@@ -39,7 +39,7 @@ async fn acme(prefix: &str, policy: &str) -> Site<'static> {
 }
 
 #[tokio::test]
-async fn with_orphan_everything_stays_just_as_it_was() {
+async fn with_orphan_the_store_is_unchanged() {
     let site = acme("namespace-orphan", "Orphan").await;
     let before = site.file().dump().await;
     delete_namespace(&site).await;
@@ -48,7 +48,7 @@ async fn with_orphan_everything_stays_just_as_it_was() {
 }
 
 #[tokio::test]
-async fn with_delete_everything_goes_and_only_with_the_account() {
+async fn with_delete_everything_is_removed_with_the_account() {
     let site = acme("namespace-delete", "Delete").await;
     let length = site.file().audit_length().await;
     delete_namespace(&site).await;

@@ -13,16 +13,16 @@ use crate::support::{ControlPlane, Controller, ControllerProcess, PATIENCE, SYST
 /// Waits until `/readyz` is 503 with this text.
 async fn unready(roster: &mut ControllerProcess, wanted: &str) {
     eventually_or(PATIENCE, format!("/readyz to be 503 and say {wanted}"), async || {
-        let said = roster.get("/readyz").await;
-        if said.starts_with("HTTP/1.1 503") && said.contains(wanted) { Ok(()) } else { Err(said) }
+        let response = roster.get("/readyz").await;
+        if response.starts_with("HTTP/1.1 503") && response.contains(wanted) { Ok(()) } else { Err(response) }
     })
     .await;
 }
 
 async fn ready(roster: &mut ControllerProcess) {
     eventually_or(PATIENCE, "/readyz to be 200".to_owned(), async || {
-        let said = roster.get("/readyz").await;
-        if said.starts_with("HTTP/1.1 200") { Ok(()) } else { Err(said) }
+        let response = roster.get("/readyz").await;
+        if response.starts_with("HTTP/1.1 200") { Ok(()) } else { Err(response) }
     })
     .await;
 }
@@ -53,7 +53,7 @@ fn spawn(plane: &ControlPlane, folder: &Path, kubeconfig: &Path, args: &[&str]) 
 }
 
 #[tokio::test]
-async fn who_cannot_reach_the_api_server_is_not_ready_and_says_why() {
+async fn a_replica_without_api_server_is_not_ready_and_says_why() {
     let plane = ControlPlane::own("unreached").await;
     let folder = plane.data().join("stores");
     Controller::prepare(&plane).await;
@@ -86,7 +86,7 @@ async fn who_cannot_reach_the_api_server_is_not_ready_and_says_why() {
 }
 
 #[tokio::test]
-async fn credentials_that_are_not_accepted_and_rights_that_are_missing_are_said_and_waited_for() {
+async fn rejected_credentials_and_missing_rights_are_reported_until_fixed() {
     let plane = ControlPlane::own("unaccepted").await;
     let folder = plane.data().join("stores");
     Controller::prepare(&plane).await;
@@ -138,7 +138,7 @@ async fn credentials_that_are_not_accepted_and_rights_that_are_missing_are_said_
 }
 
 #[tokio::test]
-async fn what_the_alerts_look_at_moves_when_it_should() {
+async fn the_metrics_of_the_alerts_change_as_expected() {
     let plane = ControlPlane::own("alerts").await;
     let folder = plane.data().join("stores");
     let mut roster = Controller::process(&plane, &folder).await;
@@ -227,8 +227,8 @@ async fn a_start_with_nothing_to_do_writes_nothing() {
     let audit = site.file().audit_length().await;
     let passes = "roster_passes_total{scope=\"account\",outcome=\"ok\"}";
     let mut wrote = Vec::new();
-    // Several times, since what is heard of first is another each time. Whoever was stopped first may have had numbers
-    // still to be said: what the second one says does not count.
+    // Several times, since the order of the events differs each time. The controller that was stopped first may have had
+    // counts to write, so writes by the second one do not count.
     for number in 0..5 {
         let before = versions(&plane).await;
         let mut roster = Controller::spawn(&plane, &folder, |_| {});

@@ -15,7 +15,7 @@ use crate::support::{Component, ControlPlane, Controller, LEADING, SYSTEM};
 const SIX: [&str; 6] = ["ann", "bob", "cid", "dan", "eva", "fay"];
 
 #[tokio::test]
-async fn while_the_api_server_or_etcd_is_away_the_store_serves_and_afterwards_everything_heals() {
+async fn the_store_serves_during_an_api_outage_and_recovers_afterwards() {
     let plane = ControlPlane::own("outage").await;
     let folder = plane.data().join("stores");
     let mut roster = Controller::process(&plane, &folder).await;

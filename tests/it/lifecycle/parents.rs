@@ -60,7 +60,7 @@ impl Child<'_> {
 }
 
 #[tokio::test]
-async fn approval_gives_access_and_its_withdrawal_takes_it() {
+async fn approval_grants_access_and_its_withdrawal_revokes_it() {
     let (site, elsewhere) = partner("parent-approval", "allowedNamespaces: {from: All}, needApproval: true").await;
     child(&site, &elsewhere).await;
     let child = Child(&site, &elsewhere);
@@ -127,7 +127,7 @@ async fn a_parent_admits_by_namespace_and_waits_for_those_it_admitted() {
 }
 
 #[tokio::test]
-async fn whoever_was_not_admitted_keeps_no_parent_from_going() {
+async fn a_refused_account_does_not_block_the_deletion_of_its_parent() {
     let (site, elsewhere) = partner("parent-stranger", "allowedNamespaces: {from: Same}").await;
     child(&site, &elsewhere).await;
     let child = Child(&site, &elsewhere);

@@ -50,7 +50,7 @@ async fn a_paused_store_takes_no_grants_but_all_revocations() {
 }
 
 #[tokio::test]
-async fn a_paused_account_leaves_its_neighbours_alone() {
+async fn a_paused_account_does_not_affect_others() {
     let site = Site::shared("pause-account").await;
     site.store("").await;
     for account in ["acme", "globex"] {
@@ -73,7 +73,7 @@ async fn a_paused_account_leaves_its_neighbours_alone() {
 }
 
 #[tokio::test]
-async fn a_paused_store_is_a_brake_for_all_its_accounts_and_for_none_of_another_store() {
+async fn a_paused_store_pauses_all_its_accounts_and_no_others() {
     let site = Site::shared("pause-fleet").await;
     site.store("").await;
     site.apply(

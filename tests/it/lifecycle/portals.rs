@@ -22,7 +22,7 @@ fn manifests(portal: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_view_says_what_the_tables_of_all_five_portals_say() {
+async fn the_view_matches_the_tables_of_all_five_portals() {
     let plane = ControlPlane::own("portals").await;
     let client = plane.client().await;
     install_crds(&client).await;

@@ -63,7 +63,7 @@ pub(super) async fn view_of(site: &Site<'_>, backend: &Postgres<'_>, account: &s
 }
 
 #[tokio::test]
-async fn what_somebody_else_changes_is_put_right_within_seconds() {
+async fn changes_by_others_are_corrected_within_seconds() {
     let (site, backend) = (Site::shared("pg-notify").await, Postgres::fresh().await);
     secret(&site, &backend.server.url(&backend.owner), site.name()).await;
     store(&site, &backend, NEVER).await;
@@ -99,7 +99,7 @@ async fn what_somebody_else_changes_is_put_right_within_seconds() {
 }
 
 #[tokio::test]
-async fn a_secret_is_for_one_store_and_can_be_exchanged() {
+async fn a_secret_is_for_one_store_and_can_be_rotated() {
     let (site, backend) = (Site::shared("pg-secret").await, Postgres::fresh().await);
     store(&site, &backend, NEVER).await;
     let missing = site.wait("IdentityStore", site.name(), "Ready", "False StoreUnavailable").await;

@@ -24,7 +24,7 @@ async fn is_idle(process: &mut ControllerProcess) {
 }
 
 #[tokio::test]
-async fn one_leads_another_takes_over_and_who_was_frozen_meanwhile_writes_nothing_more() {
+async fn a_replica_takes_over_and_a_suspended_one_writes_nothing_more() {
     let plane = ControlPlane::own("replicas").await;
     let folder = plane.data().join("stores");
     let mut first = Controller::process(&plane, &folder).await;
@@ -95,7 +95,7 @@ async fn one_leads_another_takes_over_and_who_was_frozen_meanwhile_writes_nothin
 /// The leader is frozen within its transaction, with the lock on PostgreSQL's tables in its hand.
 #[cfg(feature = "postgres")]
 #[tokio::test]
-async fn one_who_was_frozen_in_a_transaction_neither_keeps_its_successor_waiting_nor_writes() {
+async fn a_replica_suspended_in_a_transaction_neither_delays_its_successor_nor_writes() {
     use super::postgres;
     use crate::contract::postgres::Postgres;
 

@@ -24,7 +24,7 @@ fn restore(from: &Path, file: &StoreFile) {
 }
 
 #[tokio::test]
-async fn a_store_restored_to_an_earlier_state_gives_nobody_back_what_they_lost() {
+async fn a_restored_store_gives_nobody_revoked_access_back() {
     let plane = ControlPlane::own("restore-store").await;
     let folder = plane.data().join("stores");
     let roster = Controller::process(&plane, &folder).await;
@@ -73,7 +73,7 @@ async fn a_store_restored_to_an_earlier_state_gives_nobody_back_what_they_lost()
 }
 
 #[tokio::test]
-async fn removals_since_the_backup_that_are_many_wait_for_a_word() {
+async fn many_removals_since_the_backup_wait_for_approval() {
     let site = Site::shared("restore-many").await;
     let file = site.file();
     site.store("").await;
@@ -182,8 +182,8 @@ async fn a_cluster_restored_without_status_takes_its_store_back_as_it_is() {
     eventually_or(PATIENCE, "no orphaned accounts".to_owned(), async || {
         let args =
             ["get", "identitystore", site.name(), "-o", "jsonpath={.status.accounts} {.status.orphanedAccounts}"];
-        let said = second.kubectl_ok(&args, None).await;
-        if said.trim() == "1" { Ok(()) } else { Err(said) }
+        let output = second.kubectl_ok(&args, None).await;
+        if output.trim() == "1" { Ok(()) } else { Err(output) }
     })
     .await;
     file.verify().await;

@@ -101,7 +101,7 @@ async fn stopped(site: &Site<'_>, account: &str) -> String {
         let stalled = find(&status, "Stalled").filter(|stalled| stalled.reason == "RolloutStopped");
         stalled
             .map(|stalled| stalled.message)
-            .filter(|said| said.contains("stopped by ") && said.contains(at) && !said.contains(&site.key(account)))
+            .filter(|note| note.contains("stopped by ") && note.contains(at) && !note.contains(&site.key(account)))
             .ok_or_else(|| format!("{status:#}"))
     })
     .await
@@ -147,7 +147,7 @@ async fn a_change_reaches_all_accounts_in_order() {
 }
 
 #[tokio::test]
-async fn it_stops_at_the_first_guard_whatever_else_happens_and_goes_on_when_that_is_approved() {
+async fn a_rollout_stops_at_the_first_held_account_and_continues_after_approval() {
     let plane = ControlPlane::own("rollout").await;
     let folder = plane.data().join("stores");
     let mut roster = Controller::process(&plane, &folder).await;
@@ -232,7 +232,7 @@ async fn stop_event(site: &Site<'_>) -> String {
 }
 
 #[tokio::test]
-async fn taking_a_change_back_makes_everybody_whole() {
+async fn reverting_a_change_restores_everybodys_access() {
     let site = Site::shared("rollout-back").await;
     guarded(&site).await;
     viewers(&site, json!({})).await;
@@ -258,7 +258,7 @@ async fn taking_a_change_back_makes_everybody_whole() {
 }
 
 #[tokio::test]
-async fn an_annotation_lets_it_reach_all_at_once() {
+async fn an_annotation_lets_a_change_reach_all_accounts_at_once() {
     let site = Site::shared("rollout-all").await;
     guarded(&site).await;
     viewers(&site, json!({})).await;
@@ -282,7 +282,7 @@ async fn an_annotation_lets_it_reach_all_at_once() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_holds_up_only_its_own_accounts() {
+async fn an_unavailable_store_delays_only_its_own_accounts() {
     let site = Site::shared("rollout-away").await;
     site.apply(
         "{apiVersion: roster.dev/v1alpha1, kind: IdentityStore, metadata: {name: $it-away}, \
@@ -315,7 +315,7 @@ async fn a_store_that_is_away_holds_up_only_its_own_accounts() {
 }
 
 #[tokio::test]
-async fn replicas_that_share_the_accounts_roll_it_out_together() {
+async fn several_replicas_roll_a_change_out_together() {
     let plane = ControlPlane::own("rollout-shards").await;
     Controller::prepare(&plane).await;
     let (mut first, mut second) = (replica(&plane, 2), replica(&plane, 2));

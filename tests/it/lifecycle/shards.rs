@@ -82,7 +82,7 @@ async fn leases(site: &Site<'_>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn accounts_are_shared_out_and_move_with_the_replicas() {
+async fn accounts_are_distributed_and_move_with_the_replicas() {
     let plane = ControlPlane::own("shards").await;
     Controller::prepare(&plane).await;
     let mut first = replica(&plane, 4);
@@ -173,7 +173,7 @@ async fn accounts_are_shared_out_and_move_with_the_replicas() {
 }
 
 #[tokio::test]
-async fn accounts_of_one_that_was_frozen_are_taken_over_and_it_writes_nothing_more() {
+async fn accounts_of_a_suspended_replica_are_taken_over_and_it_writes_nothing_more() {
     let plane = ControlPlane::own("shards-frozen").await;
     Controller::prepare(&plane).await;
     let mut first = replica(&plane, 2);

@@ -93,7 +93,7 @@ spec: {catalogRef: {name: $it}, storeRef: {name: $it-free}}
 /// In files the Account stands before its store as often as not. It must not wait for its next check, which is five
 /// minutes away.
 #[tokio::test]
-async fn an_account_that_was_there_first_is_taken_up_with_its_store() {
+async fn an_account_created_before_its_store_is_reconciled_with_it() {
     let site = Site::shared("stores-later").await;
     for number in 0..6 {
         let (account, store) = (format!("acme-{number}"), format!("{}-{number}", site.name()));
@@ -132,7 +132,7 @@ async fn replaced(site: &Site<'_>, by: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_file_that_was_removed_or_replaced_is_written_again_once_somebody_approves_it() {
+async fn a_removed_or_replaced_file_is_written_again_after_approval() {
     let site = Site::shared("stores-file").await;
     site.store("").await;
     site.account("acme", "").await;
@@ -142,8 +142,8 @@ async fn a_file_that_was_removed_or_replaced_is_written_again_once_somebody_appr
     site.account("beta", "").await;
     site.ready("Account", "beta").await;
     let first = known(&site).await;
-    let told = site.event("IdentityStore", site.name(), "StoreUsed").await;
-    assert!(told.starts_with(&format!("store {first} is used for the first time; it ")), "{told}");
+    let note = site.event("IdentityStore", site.name(), "StoreUsed").await;
+    assert!(note.starts_with(&format!("store {first} is used for the first time; it ")), "{note}");
     let file = site.file();
     let content = file.content().await;
     let old = file.path().with_extension("old");
@@ -219,13 +219,13 @@ async fn a_file_that_was_removed_or_replaced_is_written_again_once_somebody_appr
     sqlx::query("VACUUM INTO ?").bind(kept.to_str()).execute(&mut file.connect().await).await.unwrap();
     remove();
     let third = replaced(&site, "responds, which is empty").await;
-    let (code, out, _) = crate::cli::look::roster(&["status", "-n", site.name(), "-o", "json"]).await;
+    let (code, out, _) = crate::cli::cluster_commands::roster(&["status", "-n", site.name(), "-o", "json"]).await;
     let status: serde_json::Value = serde_json::from_str(&out).unwrap();
     let store = &status["stores"][0];
     let command =
         format!("kubectl annotate --overwrite identitystore {} roster.dev/approve-store={third}", site.name());
     assert_eq!((code, &store["storeId"], &store["approve"]), (1, &json!(third), &json!(command)), "{store:#}");
-    let (_, out, _) = crate::cli::look::roster(&["status", "-n", site.name()]).await;
+    let (_, out, _) = crate::cli::cluster_commands::roster(&["status", "-n", site.name()]).await;
     assert!(out.lines().any(|line| line.trim() == command), "{out}");
     remove();
     fs::rename(&kept, file.path()).unwrap();
@@ -237,7 +237,7 @@ async fn a_file_that_was_removed_or_replaced_is_written_again_once_somebody_appr
 /// The store refuses one member again and again, so that it is tried more and more seldom. Another one of the account
 /// is suspended meanwhile, and does not wait for the next attempt.
 #[tokio::test]
-async fn who_is_refused_delays_nobody_else_of_the_account() {
+async fn a_refused_member_delays_no_other_member() {
     let plane = ControlPlane::own("stores-refused").await;
     let folder = plane.data().join("stores");
     let mut roster = Controller::process(&plane, &folder).await;
@@ -254,8 +254,8 @@ async fn who_is_refused_delays_nobody_else_of_the_account() {
         )
         .await;
     site.member("bob", "admin").await;
-    let said = site.wait("Membership", "bob", "Synced", "False StoreRejected").await;
-    assert!(said.contains("not bob"), "{said}");
+    let text = site.wait("Membership", "bob", "Synced", "False StoreRejected").await;
+    assert!(text.contains("not bob"), "{text}");
     roster.logged_after("pass failed", 3).await;
     let fourth = Instant::now();
     roster.logged_after("pass failed", 4).await;

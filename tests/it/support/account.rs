@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use kube::config::Kubeconfig;
 use tokio::sync::OnceCell;
 
-use super::tools::{said, tool};
+use super::tools::{stdout_of, tool};
 use super::{ControlPlane, SYSTEM};
 
 /// Gives the account what the chart gives it; it is there at once.
@@ -15,7 +15,7 @@ pub(super) async fn grant(plane: &ControlPlane) {
     let rights = RIGHTS
         .get_or_init(|| async {
             let rendered = tokio::task::spawn_blocking(|| {
-                said(tool("helm").args([
+                stdout_of(tool("helm").args([
                     "template",
                     "roster",
                     "charts/roster",

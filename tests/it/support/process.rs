@@ -68,8 +68,8 @@ pub async fn forget_leader(plane: &ControlPlane) {
 /// Waits until `/readyz` has this answer.
 pub async fn ready(roster: &mut ControllerProcess, wanted: &str) {
     eventually_or(PATIENCE, format!("/readyz to say {wanted}"), async || {
-        let said = roster.get("/readyz").await;
-        if said.contains(wanted) { Ok(()) } else { Err(said) }
+        let response = roster.get("/readyz").await;
+        if response.contains(wanted) { Ok(()) } else { Err(response) }
     })
     .await;
 }

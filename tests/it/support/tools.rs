@@ -40,7 +40,7 @@ pub fn tool(name: &str) -> Command {
 ///
 /// # Panics
 /// When it fails.
-pub fn said(command: &mut Command) -> String {
+pub fn stdout_of(command: &mut Command) -> String {
     let out = command.output().expect("it starts");
     assert!(out.status.success(), "{command:?}: {}{}", text(&out.stdout), text(&out.stderr));
     text(&out.stdout)
@@ -48,7 +48,7 @@ pub fn said(command: &mut Command) -> String {
 
 /// Returns the error output of a program that fails.
 #[allow(dead_code, reason = "not every test of this file has something that fails")]
-pub fn complaint(out: &Output) -> String {
+pub fn stderr_of(out: &Output) -> String {
     assert!(!out.status.success(), "it should fail: {}", text(&out.stdout));
     text(&out.stderr)
 }

@@ -181,7 +181,7 @@ pub enum HeldBy {
 pub enum AccountType {
     /// Neither a partner nor managed.
     Standalone,
-    /// Whether this account may own managed accounts.
+    /// May own managed accounts.
     Partner,
     /// Owned by a partner account.
     Managed,

@@ -100,12 +100,12 @@ fn inherited_fields_and_status_have_no_defaults() {
 }
 
 #[test]
-fn what_has_no_effect_yet_says_so() {
+fn fields_without_effect_say_so_in_their_description() {
     let mut seen = Vec::new();
     each_schema(|path, schema| {
         if path.ends_with(".enforcement") || path.ends_with(".administration") {
-            let said = schema.description.as_deref().unwrap_or_default();
-            assert!(said.contains(NOT_ENFORCED), "{path}: {said}");
+            let description = schema.description.as_deref().unwrap_or_default();
+            assert!(description.contains(NOT_ENFORCED), "{path}: {description}");
             seen.push(path.to_owned());
         }
     });
@@ -169,7 +169,7 @@ fn one_text_holds_all_definitions() {
     assert_eq!(read, crds());
 }
 
-/// Flux with `force` deletes and re-creates an object if an answer has that word.
+/// Flux with `force` deletes and recreates an object if an answer has that word.
 #[test]
 fn no_rule_says_immutable() {
     each_schema(|path, schema| {

@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_that_nobody_can_read_grants_nothing_and_stops_nobody() {
+    fn an_unreadable_time_grants_nothing_and_ends_nothing() {
         let window = |starts: &str, expires: &str| {
             let spec = json!({
                 "accountRef": {"name": "acme"}, "user": {"email": "dana@acme.example"}, "startsAt": starts, "expiresAt": expires,

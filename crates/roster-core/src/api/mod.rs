@@ -64,7 +64,7 @@ pub const APPROVE_STORE_ANNOTATION: &str = "roster.dev/approve-store";
 pub fn approve_store_command(store: &str, id: &str) -> String {
     format!("kubectl annotate --overwrite identitystore {store} {APPROVE_STORE_ANNOTATION}={id}")
 }
-/// Annotation on an Account: the time from the `DefinitionRecreated` message, when the definition was re-created, confirms
+/// Annotation on an Account: the time from the `DefinitionRecreated` message, when the definition was recreated, confirms
 /// that all objects of that kind exist again.
 pub const APPROVE_DEFINITION_ANNOTATION: &str = "roster.dev/approve-definition";
 /// Annotation on an Account: any new value requests a check of the whole account now.

@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_are_all() {
+    fn every_reason_is_listed() {
         let source = include_str!("conditions.rs");
         let variants = |name: &str| {
             let (_, body) = source.split_once(&format!("pub enum {name} {{\n")).unwrap();
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_is_read_back() {
+    fn a_reason_parses_from_its_name() {
         assert_eq!(InvalidReason::parse("NameTaken"), Some(InvalidReason::NameTaken));
         assert_eq!(SyncReason::parse("Paused"), Some(SyncReason::Paused));
         assert_eq!(RolloutReason::parse("RollingOut"), Some(RolloutReason::RollingOut));

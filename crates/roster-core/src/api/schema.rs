@@ -420,7 +420,7 @@ pub(super) fn rule(path: &str, rule: &str, message: &str) -> Rule {
 /// Rule that a required field, or one with a default, never changes. It belongs on the spec, where it is also checked
 /// if a block around the field is replaced.
 ///
-/// This message, and those of the rules below, must not say "immutable": Flux with `force` deletes and re-creates an
+/// This message, and those of the rules below, must not say "immutable": Flux with `force` deletes and recreates an
 /// object if an answer has that word. Deleting a Membership or an Account would remove people's access.
 pub(super) fn immutable(field: &str) -> Rule {
     rule(&format!(".{field}"), &format!("self.{field} == oldSelf.{field}"), &format!("{field} cannot be changed"))

@@ -16,7 +16,7 @@ pub struct AuditQuery {
     pub who: Option<Email>,
     /// Only records of this kind: `account`, `role`, `group` or `member`.
     pub kind: Option<String>,
-    /// Only records with this cause, as `spec` or `drift`.
+    /// Only records with this cause, such as `spec` or `drift`.
     pub cause: Option<String>,
     /// Only records of this time or later.
     pub since: Option<Timestamp>,

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_cover_every_slot_once() {
+    fn shards_cover_every_slot_once() {
         for of in [1, 2, 3, 7, 64, 256] {
             let parts: Vec<Slots> = (0..of).map(|part| Slots::part(part, of)).collect();
             assert_eq!((parts[0].first, parts[parts.len() - 1].last), (0, Slot::MAX), "{of}");
@@ -105,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn an_account_stands_where_it_always_stood() {
+    fn the_slot_of_an_account_never_changes() {
         // With another result, replicas of two releases would write the same accounts.
         assert_eq!(slot(&AccountKey::new("acme", "acme")), 41_097);
         assert_eq!(slot_of(""), 43838);
     }
 
     #[test]
-    fn accounts_are_spread() {
+    fn accounts_are_distributed_over_all_shards() {
         for (name, total) in [("customer-", 800), ("c", 8_000)] {
             let mut counts = [0; 8];
             for number in 0..total {

@@ -59,7 +59,7 @@ fn decided(batch: &Batch<'_>, there: &Observed) -> Result<Decision, StoreError> 
             let Content::Account(content) = content else { return Err(not_its_content(&change.object)) };
             Some((content.layout.clone(), step == Step::Put, *fingerprint))
         }
-        None => there.account.as_ref().and_then(|seen| seen.content.as_ref()).map(|content| {
+        None => there.account.as_ref().and_then(|existing| existing.content.as_ref()).map(|content| {
             // No translation is needed: the layout stays.
             (content.layout.clone(), false, Fingerprint([0; 16]))
         }),
@@ -67,7 +67,7 @@ fn decided(batch: &Batch<'_>, there: &Observed) -> Result<Decision, StoreError> 
     let translate_from = layout.as_ref().and_then(|(layout, written, fingerprint)| {
         // With the plan's fingerprint in the store, the rows have that layout already: someone else changed the
         // account's layout.
-        let applied = there.account.as_ref().and_then(|seen| seen.fingerprint) == Some(*fingerprint);
+        let applied = there.account.as_ref().and_then(|existing| existing.fingerprint) == Some(*fingerprint);
         (*written && !applied && *layout != there.layout).then(|| there.layout.clone())
     });
     let mut named = BTreeSet::new();
@@ -153,10 +153,10 @@ fn grants_nothing(content: &Content) -> bool {
 
 fn removal(batch: &Batch<'_>, there: &Observed, change: &Change) -> Result<Step, StoreError> {
     let (is_there, mark) = match &change.object {
-        ObjectKey::Account => look(there.account.as_ref()),
-        ObjectKey::Role(name) => look(there.roles.get(name)),
-        ObjectKey::Group(name) => look(there.groups.get(name)),
-        ObjectKey::Member(email) => look(there.members.get(email)),
+        ObjectKey::Account => mark_of(there.account.as_ref()),
+        ObjectKey::Role(name) => mark_of(there.roles.get(name)),
+        ObjectKey::Group(name) => mark_of(there.groups.get(name)),
+        ObjectKey::Member(email) => mark_of(there.members.get(email)),
     };
     match mark {
         Some(mark) if mark.cluster != batch.mark.cluster => Err(marked_by(&change.object, mark)),
@@ -170,51 +170,51 @@ fn removal(batch: &Batch<'_>, there: &Observed, change: &Change) -> Result<Step,
     }
 }
 
-fn look<C>(seen: Option<&Existing<C>>) -> (bool, Option<&Mark>) {
-    (seen.is_some(), seen.and_then(|seen| seen.mark.as_ref()))
+fn mark_of<C>(existing: Option<&Existing<C>>) -> (bool, Option<&Mark>) {
+    (existing.is_some(), existing.and_then(|existing| existing.mark.as_ref()))
 }
 
 /// Existing object that may be overwritten.
 struct Overwritable<'a, C> {
-    seen: Option<&'a Existing<C>>,
+    existing: Option<&'a Existing<C>>,
     ours: bool,
 }
 
 impl<C: PartialEq> Overwritable<'_, C> {
     /// Returns whether the object matches, and whether another pass has written it since the change was planned.
     fn compared(&self, change: &Change, content: &C, fingerprint: Fingerprint) -> (bool, bool) {
-        let there = self.seen.and_then(|seen| seen.fingerprint);
-        (self.is(content, fingerprint), there != change.seen)
+        let there = self.existing.and_then(|existing| existing.fingerprint);
+        (self.is(content, fingerprint), there != change.expected)
     }
 
     fn is(&self, content: &C, fingerprint: Fingerprint) -> bool {
         self.ours
-            && self
-                .seen
-                .is_some_and(|seen| seen.content.as_ref() == Some(content) && seen.fingerprint == Some(fingerprint))
+            && self.existing.is_some_and(|existing| {
+                existing.content.as_ref() == Some(content) && existing.fingerprint == Some(fingerprint)
+            })
     }
 }
 
 fn may_put<'a, C>(
     batch: &Batch<'_>,
     change: &Change,
-    seen: Option<&'a Existing<C>>,
+    existing: Option<&'a Existing<C>>,
 ) -> Result<Overwritable<'a, C>, StoreError> {
-    let mark = seen.and_then(|seen| seen.mark.as_ref());
+    let mark = existing.and_then(|existing| existing.mark.as_ref());
     let ours = mark == Some(batch.mark);
     match mark {
         Some(mark) if mark.cluster != batch.mark.cluster => return Err(marked_by(&change.object, mark)),
         _ if ours || change.cause == Cause::Adoption => {}
-        _ if seen.is_some_and(|seen| seen.content.is_some()) => {
+        _ if existing.is_some_and(|existing| existing.content.is_some()) => {
             return Err(StoreError::Conflict(format!("{} exists without the mark of this account", change.object)));
         }
         _ => {}
     }
-    Ok(Overwritable { seen, ours })
+    Ok(Overwritable { existing, ours })
 }
 
 fn foreign_account(batch: &Batch<'_>, there: &Observed) -> Result<(), StoreError> {
-    match there.account.as_ref().and_then(|seen| seen.mark.as_ref()) {
+    match there.account.as_ref().and_then(|existing| existing.mark.as_ref()) {
         Some(mark) if mark.cluster != batch.mark.cluster => Err(marked_by(&ObjectKey::Account, mark)),
         _ => Ok(()),
     }
@@ -288,18 +288,18 @@ pub struct Translation {
 /// another mark or the guard, must keep their meaning.
 #[must_use]
 pub fn translations(there: &Observed, from: &Layout, to: &Layout) -> Vec<Translation> {
-    let roles = there.roles.iter().filter_map(|(name, seen)| {
-        let before = seen.content.clone()?;
+    let roles = there.roles.iter().filter_map(|(name, existing)| {
+        let before = existing.content.clone()?;
         let after = RoleContent { ranks: to.translate(&before.ranks, from), ..before.clone() };
         Some((ObjectKey::Role(name.clone()), Content::Role(before), Content::Role(after)))
     });
-    let groups = there.groups.iter().filter_map(|(name, seen)| {
-        let before = seen.content.clone()?;
+    let groups = there.groups.iter().filter_map(|(name, existing)| {
+        let before = existing.content.clone()?;
         let after = GroupContent { ranks: to.translate(&before.ranks, from), ..before.clone() };
         Some((ObjectKey::Group(name.clone()), Content::Group(before), Content::Group(after)))
     });
-    let members = there.members.iter().filter_map(|(email, seen)| {
-        let before = seen.content.clone()?;
+    let members = there.members.iter().filter_map(|(email, existing)| {
+        let before = existing.content.clone()?;
         let after = MemberContent { ranks: to.translate(&before.ranks, from), ..before.clone() };
         let (before, after) = (Content::Member(Box::new(before)), Content::Member(Box::new(after)));
         Some((ObjectKey::Member(email.clone()), before, after))

@@ -137,7 +137,7 @@ pub trait Store: Send + Sync {
         let mut found = Vec::new();
         for mark in self.accounts().await? {
             let observed = self.observe(&mark.account, &scope, now).await?;
-            let members = observed.members.into_iter().filter_map(|(email, seen)| Some((email, seen.content?)));
+            let members = observed.members.into_iter().filter_map(|(email, existing)| Some((email, existing.content?)));
             let with = members.filter(|(_, content)| {
                 content.ended.is_none() && !content.ranks.is_none() && !content.window.is_over(now)
             });

@@ -20,9 +20,9 @@ pub(super) struct Blocks {
     /// Generation of each store, and the accounts that are not reconciled with it yet.
     awaited: BTreeMap<Name, (i64, BTreeSet<AccountKey>)>,
     /// UID and generation of each store whose blocks are reported as in force, by this replica or a former leader.
-    said: BTreeMap<Name, (Name, i64)>,
+    reported: BTreeMap<Name, (Name, i64)>,
     /// UID and generation of each store for which an event was published. Kept while the store is unavailable.
-    told: BTreeMap<Name, (Name, i64)>,
+    notified: BTreeMap<Name, (Name, i64)>,
 }
 
 impl Blocks {
@@ -70,12 +70,12 @@ impl Control {
     /// Loads a new store or spec. Trusts `blockedInForce` only as read at this moment (a former leader wrote it);
     /// later edits by others are ignored.
     pub(super) fn load_reported(&mut self, store: &Name) {
-        self.blocks.said.remove(store);
+        self.blocks.reported.remove(store);
         let Some(record) = self.index.stores.get(store) else { return };
         if record.meta.status.is_in_force(record.facts.generation) {
-            let said = (record.meta.uid.clone(), record.facts.generation);
-            self.blocks.said.insert(store.clone(), said.clone());
-            self.blocks.told.insert(store.clone(), said);
+            let version = (record.meta.uid.clone(), record.facts.generation);
+            self.blocks.reported.insert(store.clone(), version.clone());
+            self.blocks.notified.insert(store.clone(), version);
         }
     }
 
@@ -83,24 +83,28 @@ impl Control {
     pub(super) fn report_in_force(&mut self, store: &Name, in_force: Option<i64>) {
         let record = self.index.stores.get(store).cloned();
         let Some((record, generation)) = record.zip(in_force) else {
-            self.blocks.said.remove(store);
+            self.blocks.reported.remove(store);
             return;
         };
-        let said = (record.meta.uid.clone(), generation);
-        self.blocks.said.insert(store.clone(), said.clone());
+        let version = (record.meta.uid.clone(), generation);
+        self.blocks.reported.insert(store.clone(), version.clone());
         // A store that was unavailable for a while repeats no event.
-        let is_news = self.blocks.told.insert(store.clone(), said.clone()) != Some(said);
+        let is_news = self.blocks.notified.insert(store.clone(), version.clone()) != Some(version);
         if is_news && generation == record.facts.generation && !record.facts.spec.blocked.is_empty() {
-            self.outbox.push(Effect::Tell(report::blocks_in_force(&record, generation)));
+            self.outbox.push(Effect::EmitEvent(report::blocks_in_force(&record, generation)));
         }
     }
 
     /// Returns whether every account has been reconciled with this generation by any replica.
     pub(super) fn is_settled(&self, store: &Record<StoreFacts>) -> bool {
         let generation = store.facts.generation;
-        let was_said =
-            self.blocks.said.get(&store.name).is_some_and(|said| *said == (store.meta.uid.clone(), generation));
-        was_said || self.is_settled_here(&store.name) && self.shards.others_know(store.meta.uid.as_str(), generation)
+        let was_reported = self
+            .blocks
+            .reported
+            .get(&store.name)
+            .is_some_and(|version| *version == (store.meta.uid.clone(), generation));
+        was_reported
+            || self.is_settled_here(&store.name) && self.shards.others_know(store.meta.uid.as_str(), generation)
     }
 
     /// Returns whether every account of this replica was reconciled since the store last changed.

@@ -138,7 +138,8 @@ impl Triggers {
 
 /// Sets each change's cause to the object that triggered it, or keeps the object that declares the desired state.
 pub(super) fn name(changes: &mut [Change], work: &Reconcile, observed: &Observed) {
-    let is_new = |change: &Change| change.object == ObjectKey::Account && change.put.is_some() && change.seen.is_none();
+    let is_new =
+        |change: &Change| change.object == ObjectKey::Account && change.put.is_some() && change.expected.is_none();
     if changes.iter().any(is_new) {
         // All entries of a new account are new: their cause is the object that declares them.
         return;
@@ -197,13 +198,13 @@ impl Definitions {
             };
             match (&change.object, &change.put, &change.origin) {
                 (ObjectKey::Role(role), _, Some(origin)) => {
-                    let before = observed.roles.get(role).and_then(|seen| seen.content.as_ref());
+                    let before = observed.roles.get(role).and_then(|existing| existing.content.as_ref());
                     if before.map(|before| &before.ranks) != ranks {
                         roles.insert(role.clone(), origin.clone());
                     }
                 }
                 (ObjectKey::Group(group), _, Some(origin)) => {
-                    let before = observed.groups.get(group).and_then(|seen| seen.content.as_ref());
+                    let before = observed.groups.get(group).and_then(|existing| existing.content.as_ref());
                     if before.map(|before| &before.ranks) != ranks {
                         groups.insert(group.clone(), origin.clone());
                     }
@@ -315,7 +316,7 @@ impl<'a> Known<'a> {
                 of_layout.cloned().or_else(|| self.nearest(any))
             }
             // The cause of a new entry is the object that declares it.
-            _ if change.seen.is_none() && change.put.is_some() => match &change.object {
+            _ if change.expected.is_none() && change.put.is_some() => match &change.object {
                 ObjectKey::Member(email) => self.triggers.people.get(email).cloned(),
                 _ => None,
             },
@@ -338,7 +339,7 @@ impl<'a> Known<'a> {
         definitions: &Definitions,
         observed: &Observed,
     ) -> Option<Origin> {
-        let before = observed.members.get(email).and_then(|seen| seen.content.as_ref());
+        let before = observed.members.get(email).and_then(|existing| existing.content.as_ref());
         let content = change.put.as_ref().and_then(|(content, _)| match content {
             Content::Member(content) => Some(content.as_ref()),
             _ => None,

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_later_pass_found_replaces_what_an_earlier_one_did() {
+    fn the_deadlines_of_a_later_pass_replace_earlier_ones() {
         let (key, ann, bob) =
             (AccountKey::new("a", "b"), Email::as_stored("ann@x.example"), Email::as_stored("bob@x.example"));
         let mut deadlines = Deadlines::default();

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
 
-use super::{ApiFault, Pass, PassEnded, PassId, RecordWrite, StatusWrite, StatusWritten};
+use super::{ApiFault, Pass, PassId, PassResult, RecordWrite, StatusWrite, StatusWritten};
 use crate::{
     contract::{Epoch, StoreError},
     model::{AccountKey, Name, ObjectRef},
@@ -16,7 +16,7 @@ pub enum Event {
     /// An event from a watch.
     Watched(WatchEvent),
     /// The shards of this replica or the state of the others changed.
-    Share(ShareEvent),
+    Shard(ShardEvent),
     /// Someone else changed a store.
     Announced {
         /// Name of the IdentityStore.
@@ -25,12 +25,12 @@ pub enum Event {
         /// reconciled.
         account: Option<AccountKey>,
     },
-    /// A pass ended.
-    Ended {
+    /// A pass finished.
+    PassFinished {
         /// Id of the pass.
         pass: PassId,
         /// Result of the pass.
-        end: PassEnded,
+        result: PassResult,
     },
     /// A status write ended, with or without success.
     StatusWritten {
@@ -44,7 +44,7 @@ pub enum Event {
         /// Id of the effect.
         id: PassId,
         /// The record as written, ahead of its watch.
-        seen: Option<Box<WatchEvent>>,
+        record: Option<Box<WatchEvent>>,
         /// Error of a write that failed.
         fault: Option<ApiFault>,
     },
@@ -60,7 +60,7 @@ pub enum Event {
         fault: Option<ApiFault>,
     },
     /// The refresh of a catalog or store panicked or was abandoned.
-    LookBrokeOff {
+    RefreshAborted {
         /// Id of the effect.
         id: PassId,
     },
@@ -70,7 +70,7 @@ pub enum Event {
 
 /// Change of the shards of this replica, or of what others report.
 #[derive(Clone, Debug)]
-pub enum ShareEvent {
+pub enum ShardEvent {
     /// This replica acquired a shard.
     Taken {
         /// Number of the shard.
@@ -80,14 +80,14 @@ pub enum ShareEvent {
         /// Whether the former holder has ended its writes.
         clean: bool,
     },
-    /// Another replica is owed this shard; it is released when its last write has ended.
+    /// This shard is to be released to another replica, once its last write has ended.
     GiveBack(u16),
     /// Notes of the holders on their leases, by shard.
-    Told(BTreeMap<u16, String>),
+    Notes(BTreeMap<u16, String>),
     /// No shard can be acquired, with the reason.
-    Unable(String),
+    CannotAcquire(String),
     /// Shards can be acquired again; other replicas hold all of them now.
-    Waiting,
+    CanAcquire,
 }
 
 /// Work that the loop requests; it runs outside of the loop.
@@ -109,17 +109,17 @@ pub enum Effect {
     /// Drop a shard without releasing its lease: a write may be in flight, so that others wait until the lease
     /// expires.
     Drop(u16),
-    /// Record on a shard's lease that every store knows of our claim.
-    StoresKnow(u16),
+    /// Record on a shard's lease that every store has recorded our claim.
+    MarkClean(u16),
     /// Write a note on a shard's lease.
-    Say {
+    PublishNote {
         /// Number of the shard.
         shard: u16,
         /// Text of the note.
         note: String,
     },
-    /// Publish a notice as a Kubernetes event.
-    Tell(Notice),
+    /// Emit a notice as a Kubernetes event.
+    EmitEvent(Notice),
 }
 
 /// Catalog whose finalizer or record needs an update.

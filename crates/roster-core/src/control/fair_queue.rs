@@ -56,7 +56,7 @@ impl FairQueue {
     }
 
     /// Frees unused capacity.
-    pub(super) fn give_back(&mut self) {
+    pub(super) fn shrink(&mut self) {
         self.waiting.shrink_to_fit();
         self.order.shrink_to_fit();
     }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_very_many_keeps_nobody_else_waiting() {
+    fn an_account_with_many_objects_does_not_delay_others() {
         let mut fair_queue = FairQueue::new(Seed::default());
         for number in 0..1_000 {
             add(&mut fair_queue, "large", KindName::Membership, &format!("m{number}"));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_first_is_before_others_of_its_account_and_kind() {
+    fn an_urgent_object_goes_before_others_of_its_account_and_kind() {
         let mut fair_queue = FairQueue::new(Seed::default());
         add(&mut fair_queue, "large", KindName::Membership, "m0");
         add(&mut fair_queue, "small", KindName::Membership, "dana");

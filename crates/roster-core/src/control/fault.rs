@@ -11,7 +11,7 @@ pub struct ApiFault {
     /// Status code of the response; absent if there was none.
     pub code: Option<u16>,
     /// Message of the error, in one sentence.
-    pub said: String,
+    pub message: String,
     /// Message with its remedy, if credentials or a right are missing.
     pub lacks_right: Option<String>,
 }
@@ -32,6 +32,6 @@ impl ApiFault {
 
 impl fmt::Display for ApiFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.said)
+        f.write_str(&self.message)
     }
 }

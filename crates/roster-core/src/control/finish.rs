@@ -4,16 +4,16 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Access, ApiFault, Control, Deleted, DeletionState, Effect, Now, PassEnded, PassId, StatusWritten,
+    Access, ApiFault, Control, Deleted, DeletionState, Effect, Now, PassId, PassResult, StatusWritten,
     pass::Running,
-    queue::{Ended, Trigger, WorkItem},
+    queue::{Completion, Trigger, WorkItem},
     refreshes::REFRESH_DELAY,
     statuses::{QueuedStatus, StatusLane},
 };
 use crate::{
     api::SyncReason,
     model::{AccountKey, KindName, Name, ObjectRef, Scope, counted},
-    report::{self, Notice, NoticeReason, PassEnd, PassReport, Report, RevocationsOnly, Synced, Waits},
+    report::{self, Notice, NoticeReason, PassCompletion, PassReport, Report, RevocationsOnly, Synced, Waits},
     resolve::{self, Definitions},
     state::{AccountFacts, Record},
 };
@@ -21,50 +21,50 @@ use crate::{
 /// Delay of a status in which only numbers changed.
 const COUNTS_DELAY: Duration = Duration::from_secs(3);
 /// Interval after which an event on held removals is repeated: the API server keeps events for an hour.
-const TELL_AGAIN: Duration = Duration::from_hours(1);
+const REPEAT_AFTER: Duration = Duration::from_hours(1);
 /// Maximum number of managed accounts named in one message.
 const NAMED: usize = 5;
 
 impl Control {
-    pub(super) fn ended(&mut self, pass: PassId, end: PassEnded, now: Now) {
+    pub(super) fn pass_finished(&mut self, pass: PassId, result: PassResult, now: Now) {
         let Some(running) = self.passes.end(pass) else { return };
-        if running.is_leftover {
-            return self.leftover_ended(&running, &end, now);
+        if running.is_orphaned {
+            return self.orphaned_finished(&running, &result, now);
         }
         // A parallel pass reconciled them, perhaps only for explicit revocations.
         let withdrawn = running.handle.withdrawn();
         for email in &withdrawn {
-            self.queue.want(&running.key, WorkItem::Member(email.clone()), Trigger::CHANGE, now.mono);
+            self.queue.add(&running.key, WorkItem::Member(email.clone()), Trigger::CHANGE, now.mono);
         }
-        let ended = match end {
-            PassEnded::Reconciled(report) => self.reconciled_with(pass, &running, *report, now),
-            PassEnded::Deleted(deleted) => self.deleted(pass, &running, deleted, now),
-            PassEnded::FinalizersSet(result) => {
+        let completion = match result {
+            PassResult::Reconciled(report) => self.reconciled_with(pass, &running, *report, now),
+            PassResult::Deleted(deleted) => self.deleted(pass, &running, deleted, now),
+            PassResult::FinalizersSet(result) => {
                 let fault = result.as_ref().err().map(|(fault, _)| fault);
                 self.refusals.note_fault(KindName::Account, Access::Other, fault, now.mono);
                 match result {
-                    Ok(()) => Ended::Done,
-                    Err((_, ends)) => {
-                        if let Some(ends) = ends {
-                            self.took_revocations(pass, &running.key, *ends, now);
+                    Ok(()) => Completion::Done,
+                    Err((_, revocations)) => {
+                        if let Some(revocations) = revocations {
+                            self.process_revocations(pass, &running.key, *revocations, now);
                         }
-                        Ended::FAILED
+                        Completion::FAILED
                     }
                 }
             }
-            PassEnded::OrphanedRevoked(_) => Ended::Done,
-            PassEnded::BrokeOff => {
+            PassResult::OrphanedRevoked(_) => Completion::Done,
+            PassResult::Aborted => {
                 // A defect in Roster affects only the account in which it occurs; the pass is retried with backoff.
                 if running.reconciles {
                     self.reconciled_by(&running, now);
                 }
-                Ended::FAILED
+                Completion::FAILED
             }
         };
         if running.is_parallel {
-            self.queue.finished_parallel(&running.key, ended, now.mono);
+            self.queue.finished_parallel(&running.key, completion, now.mono);
         } else {
-            self.queue.finished(&running.key, ended, now.mono);
+            self.queue.finished(&running.key, completion, now.mono);
         }
     }
 
@@ -76,20 +76,20 @@ impl Control {
         }
     }
 
-    fn reconciled_with(&mut self, pass: PassId, running: &Running, report: PassReport, now: Now) -> Ended {
+    fn reconciled_with(&mut self, pass: PassId, running: &Running, report: PassReport, now: Now) -> Completion {
         let key = &running.key;
         let PassReport {
             definitions,
             reports,
             shown,
             notices,
-            end,
+            completion,
             changes,
             drift: _,
             deadlines,
             confirmed,
             revocations_only,
-            remade,
+            recreated,
             guarded: _,
             holds,
             withheld,
@@ -98,14 +98,14 @@ impl Control {
         if replaced {
             self.note_replaced(&running.store, &running.key, now);
         }
-        let ended = match ended(&end) {
+        let work = match work_completion(&completion) {
             // All kinds are listed by now.
-            Ended::Waits if self.lists.are_complete() && !self.shards.is_revocations_only(self.shard_of(key)) => {
-                Ended::Partly
+            Completion::Waits if self.lists.are_complete() && !self.shards.is_revocations_only(self.shard_of(key)) => {
+                Completion::Partly
             }
-            ended => ended,
+            work => work,
         };
-        self.tell_all(key, notices, holds, now);
+        self.publish_notices(key, notices, holds, now);
         self.deadlines.replace(key, &running.scope, deadlines);
         // The fresh read does not cover a new Account of the same name.
         let account = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref());
@@ -115,7 +115,7 @@ impl Control {
         {
             state.confirmed = Some(running.vanished);
         }
-        self.remember(running, definitions, &end, revocations_only, holds, now);
+        self.remember(running, definitions, &completion, revocations_only, holds, now);
         if let (Some(withheld), Some(state)) = (withheld, self.accounts.get_mut(key)) {
             state.note_withheld(&running.scope, withheld);
         }
@@ -128,7 +128,7 @@ impl Control {
                 && (withdrawn.is_empty() || self.index.person(object).is_none_or(|email| !withdrawn.contains(email)))
         });
         for (object, report) in reports.collect::<Vec<_>>() {
-            self.say_within(pass, object, report, lane, now);
+            self.queue_status_of(pass, object, report, lane, now);
         }
         self.accounts.entry(key.clone()).or_default().reports.extend(shown);
         self.recount(key, lane == StatusLane::Bulk, now);
@@ -136,77 +136,77 @@ impl Control {
         if let Some(parent) = parent.filter(|_| lane == StatusLane::Bulk) {
             self.recounts.insert(parent);
         }
-        match self.said_of_members(key).filter(|_| lane == StatusLane::Changes) {
+        match self.unsynced_by_members(key).filter(|_| lane == StatusLane::Changes) {
             // A new or removed member may have changed the set of held removals, and so the hash to approve.
-            Some(SyncReason::RemovalGuarded) if end == PassEnd::Done => {
-                self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono);
+            Some(SyncReason::RemovalGuarded) if completion == PassCompletion::Done => {
+                self.queue.add(key, WorkItem::Account, Trigger::CHANGE, now.mono);
             }
             // This member may have been the only one that differed or failed; only a pass over the whole account
             // knows.
-            Some(_) if !changes.is_empty() => self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono),
+            Some(_) if !changes.is_empty() => self.queue.add(key, WorkItem::Account, Trigger::CHECK, now.mono),
             _ => {}
         }
-        match (remade, self.is_remade(key)) {
+        match (recreated, self.waits_for_recreated(key)) {
             _ if lane == StatusLane::Bulk => {}
             // The Account must report it, too.
-            (true, false) => self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono),
+            (true, false) => self.queue.add(key, WorkItem::Account, Trigger::CHANGE, now.mono),
             // This object may complete the set. The delay merges many objects that are applied one after the other.
             (_, true) => self.queue.check_within(key, REFRESH_DELAY, now.mono),
             (false, false) => {}
         }
-        let store = self.store_of(key).filter(|_| matches!(ended, Ended::Failed { .. }) || !changes.is_empty());
+        let store = self.store_of(key).filter(|_| matches!(work, Completion::Failed { .. }) || !changes.is_empty());
         if let Some(store) = store {
             self.refresh(KindName::IdentityStore, store, REFRESH_DELAY, now.mono);
         }
-        if !matches!(end, PassEnd::NeedsAccount | PassEnd::Interrupted) {
+        if !matches!(completion, PassCompletion::NeedsAccount | PassCompletion::Interrupted) {
             self.reconciled_by(running, now);
         }
-        ended
+        work
     }
 
     /// Publishes the events of a pass, except repetitions: each check finds the held removals again, and a pass that
     /// begins before the status is written finds again that access ended. `holds` is [`PassReport::holds`].
-    fn tell_all(&mut self, key: &AccountKey, notices: Vec<Notice>, holds: Option<bool>, now: Now) {
+    fn publish_notices(&mut self, key: &AccountKey, notices: Vec<Notice>, holds: Option<bool>, now: Now) {
         let state = self.accounts.entry(key.clone()).or_default();
         if holds == Some(false) {
-            state.told_guard = None;
+            state.guard_notice = None;
         }
         for notice in notices {
-            let is_told = match notice.reason {
+            let is_repeated = match notice.reason {
                 NoticeReason::RemovalGuarded => {
-                    let told = state.told_guard.as_ref();
-                    let is_told =
-                        told.is_some_and(|(note, at)| *note == notice.note && now.mono.since(*at) < TELL_AGAIN);
-                    if !is_told {
-                        state.told_guard = Some((notice.note.clone(), now.mono));
+                    let last = state.guard_notice.as_ref();
+                    let is_repeated =
+                        last.is_some_and(|(note, at)| *note == notice.note && now.mono.since(*at) < REPEAT_AFTER);
+                    if !is_repeated {
+                        state.guard_notice = Some((notice.note.clone(), now.mono));
                     }
-                    is_told
+                    is_repeated
                 }
                 NoticeReason::AccessEnded | NoticeReason::AccessBegan => {
                     self.statuses.says_access(&notice.about) == Some(notice.reason == NoticeReason::AccessBegan)
                 }
                 _ => false,
             };
-            if !is_told {
-                self.outbox.push(Effect::Tell(notice));
+            if !is_repeated {
+                self.outbox.push(Effect::EmitEvent(notice));
             }
         }
     }
 
     /// Returns whether an account waits because the definition of a kind was recreated.
-    fn is_remade(&self, key: &AccountKey) -> bool {
-        let said = self.accounts.get(key).and_then(|state| state.reports.get(&key.object()));
-        said.and_then(|report| report.waits.as_ref()).is_some_and(|waits| waits.reason == RevocationsOnly::REMADE)
+    fn waits_for_recreated(&self, key: &AccountKey) -> bool {
+        let report = self.accounts.get(key).and_then(|state| state.reports.get(&key.object()));
+        report.and_then(|report| report.waits.as_ref()).is_some_and(|waits| waits.reason == RevocationsOnly::RECREATED)
     }
 
-    fn deleted(&mut self, pass: PassId, running: &Running, deleted: Deleted, now: Now) -> Ended {
+    fn deleted(&mut self, pass: PassId, running: &Running, deleted: Deleted, now: Now) -> Completion {
         let key = &running.key;
         self.reconciled(key, None, now);
-        let Some(account) = &running.deleting else { return Ended::Done };
+        let Some(account) = &running.deleting else { return Completion::Done };
         let object = account.reference(KindName::Account);
         let report = self.deleting_report(key, account);
-        let (report, ended) = match deleted {
-            Deleted::Done(_) => return Ended::Done,
+        let (report, completion) = match deleted {
+            Deleted::Done(_) => return Completion::Done,
             Deleted::Waits(children, meanwhile) => {
                 let names = children.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 let message = format!("deletion waits for {}: {names}", counted(children.len(), "managed account"));
@@ -215,8 +215,8 @@ impl Control {
                     Some(guarded) => report::guard(report, guarded, report::held(guarded)),
                     None => Report { synced: Synced::Yes { applied: false }, ..report },
                 };
-                let ended = self.took_meanwhile(pass, key, *meanwhile, now);
-                (Report { waits, ..report }, ended)
+                let completion = self.process_meanwhile(pass, key, *meanwhile, now);
+                (Report { waits, ..report }, completion)
             }
             Deleted::Held(guarded, meanwhile) => {
                 let message = report::held_deletion(&guarded);
@@ -226,33 +226,33 @@ impl Control {
                 if is_news {
                     let reason = NoticeReason::RemovalGuarded;
                     let notice = Notice::new(object.clone(), &account.meta, reason, message.clone());
-                    self.outbox.push(Effect::Tell(notice));
+                    self.outbox.push(Effect::EmitEvent(notice));
                 }
                 if !meanwhile.changes.is_empty() {
                     // The remaining members may be another set, with another hash to approve, or the guard may no
                     // longer hold them.
-                    self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono);
+                    self.queue.add(key, WorkItem::Account, Trigger::CHANGE, now.mono);
                 }
-                let ended = self.took_meanwhile(pass, key, *meanwhile, now);
-                (report::guard(report, &guarded, message), ended)
+                let completion = self.process_meanwhile(pass, key, *meanwhile, now);
+                (report::guard(report, &guarded, message), completion)
             }
             Deleted::Replaced(meanwhile) => {
                 self.note_replaced(&running.store, key, now);
-                let ended = self.took_meanwhile(pass, key, *meanwhile, now);
+                let completion = self.process_meanwhile(pass, key, *meanwhile, now);
                 let why = "the store is not the one used so far; the deletion waits until the former store is back or \
                            this one is approved on the IdentityStore";
-                (report.unsynced(SyncReason::StoreReplaced, why), ended)
+                (report.unsynced(SyncReason::StoreReplaced, why), completion)
             }
             Deleted::Retry { error, decided, .. } => {
                 if !decided.is_empty() {
                     self.accounts.entry(key.clone()).or_default().deletion =
                         (running.uid.clone(), DeletionState::Decided(decided));
                 }
-                (report.unsynced(SyncReason::StoreUnavailable, error.to_string()), Ended::FAILED)
+                (report.unsynced(SyncReason::StoreUnavailable, error.to_string()), Completion::FAILED)
             }
         };
         self.queue_status(object, report, StatusLane::Changes, Duration::ZERO, now);
-        ended
+        completion
     }
 
     /// Queues the status of an object, to be written after `delay` at the earliest.
@@ -269,32 +269,32 @@ impl Control {
     }
 
     /// Queues the status of an object on behalf of the pass that reports it.
-    fn say_within(&mut self, pass: PassId, object: ObjectRef, report: Report, lane: StatusLane, now: Now) {
+    fn queue_status_of(&mut self, pass: PassId, object: ObjectRef, report: Report, lane: StatusLane, now: Now) {
         let account = self.index.account_of(&object);
         self.statuses.put(object, QueuedStatus { report, account, lane, pass: Some(pass) }, Duration::ZERO, now.mono);
     }
 
     /// Processes the report of an account whose deletion waits, and plans its next check.
-    fn took_meanwhile(&mut self, pass: PassId, key: &AccountKey, mut meanwhile: PassReport, now: Now) -> Ended {
+    fn process_meanwhile(&mut self, pass: PassId, key: &AccountKey, mut meanwhile: PassReport, now: Now) -> Completion {
         let state = self.accounts.entry(key.clone()).or_default();
         state.is_holding = meanwhile.holds.or(state.is_holding);
         meanwhile.reports.retain(|(object, _)| object.kind != KindName::Account);
         self.plan_check(key, now);
-        self.took_revocations(pass, key, meanwhile, now)
+        self.process_revocations(pass, key, meanwhile, now)
     }
 
     /// Processes the report of a pass that did only a part of an account's work.
-    fn took_revocations(&mut self, pass: PassId, key: &AccountKey, ends: PassReport, now: Now) -> Ended {
-        if let Some(store) = self.store_of(key).filter(|_| ends.replaced) {
+    fn process_revocations(&mut self, pass: PassId, key: &AccountKey, partial: PassReport, now: Now) -> Completion {
+        if let Some(store) = self.store_of(key).filter(|_| partial.replaced) {
             self.note_replaced(&store, key, now);
         }
-        self.tell_all(key, ends.notices, ends.holds, now);
-        let people = ends.deadlines.iter().map(|(_, email)| email.clone()).collect();
-        self.deadlines.replace(key, &Scope::Members(people), ends.deadlines);
-        for (object, report) in ends.reports {
-            self.say_within(pass, object, report, StatusLane::Changes, now);
+        self.publish_notices(key, partial.notices, partial.holds, now);
+        let people = partial.deadlines.iter().map(|(_, email)| email.clone()).collect();
+        self.deadlines.replace(key, &Scope::Members(people), partial.deadlines);
+        for (object, report) in partial.reports {
+            self.queue_status_of(pass, object, report, StatusLane::Changes, now);
         }
-        ended(&ends.end)
+        work_completion(&partial.completion)
     }
 
     fn deleting_report(&self, key: &AccountKey, account: &Arc<Record<AccountFacts>>) -> Report {
@@ -305,7 +305,7 @@ impl Control {
     }
 
     /// Returns the reason of the Account's `Synced` condition, if a member may be the cause.
-    fn said_of_members(&self, key: &AccountKey) -> Option<SyncReason> {
+    fn unsynced_by_members(&self, key: &AccountKey) -> Option<SyncReason> {
         let reports = self.accounts.get(key).into_iter().flat_map(|state| &state.reports);
         let account = reports.filter(|(object, _)| object.kind == KindName::Account).map(|(_, report)| report);
         let reasons = account.filter_map(|report| match &report.synced {
@@ -323,7 +323,7 @@ impl Control {
         &mut self,
         running: &Running,
         definitions: Arc<Definitions>,
-        end: &PassEnd,
+        completion: &PassCompletion,
         revocations_only: bool,
         holds: Option<bool>,
         now: Now,
@@ -336,9 +336,10 @@ impl Control {
         state.definitions = Some((running.revision, definitions));
         state.is_holding = holds.or(state.is_holding);
         // Failed members are retried alone; the whole account keeps its interval.
-        let is_whole = *end == PassEnd::Done || matches!(end, PassEnd::Retry { members: Some(_), .. });
+        let is_whole =
+            *completion == PassCompletion::Done || matches!(completion, PassCompletion::Retry { members: Some(_), .. });
         if running.scope == Scope::Account && is_whole {
-            if *end == PassEnd::Done && !revocations_only {
+            if *completion == PassCompletion::Done && !revocations_only {
                 state.checked = Some(now.mono);
             }
             self.plan_check(key, now);
@@ -377,7 +378,7 @@ impl Control {
     }
 
     pub(super) fn status_written(&mut self, object: &ObjectRef, result: &Result<StatusWritten, ApiFault>, now: Now) {
-        let landed = self.statuses.landed(object, result, now.mono);
+        let written = self.statuses.finish_write(object, result, now.mono);
         match result {
             Ok(_) => self.refusals.note(object.kind, Access::Status, None, now.mono),
             Err(fault) if fault.lacks_right.is_some() => {
@@ -385,17 +386,17 @@ impl Control {
             }
             Err(_) => {}
         }
-        if let (Ok(written), Some((digest, news))) = (result, landed)
+        if let (Ok(written), Some((digest, notice))) = (result, written)
             && self.index.any_meta(object).is_some_and(|meta| meta.uid == written.uid)
         {
-            if let Some(news) = news {
-                self.warn(news, now.mono);
+            if let Some(notice) = notice {
+                self.warn(notice, now.mono);
             }
             self.index.note_written(object, |meta| {
                 meta.resource_version.clone_from(&written.resource_version);
                 meta.status = digest;
             });
-            self.account_said(object, now);
+            self.account_status_reported(object, now);
         }
     }
 
@@ -415,12 +416,14 @@ impl Control {
 }
 
 /// Returns the queue's view of a pass's end.
-fn ended(end: &PassEnd) -> Ended {
-    match end {
-        PassEnd::Done => Ended::Done,
-        PassEnd::NeedsAccount => Ended::Partly,
-        PassEnd::Waits => Ended::Waits,
-        PassEnd::Interrupted => Ended::Interrupted,
-        PassEnd::Retry { revokes, members, .. } => Ended::Failed { revokes: *revokes, members: members.clone() },
+fn work_completion(completion: &PassCompletion) -> Completion {
+    match completion {
+        PassCompletion::Done => Completion::Done,
+        PassCompletion::NeedsAccount => Completion::Partly,
+        PassCompletion::Waits => Completion::Waits,
+        PassCompletion::Interrupted => Completion::Interrupted,
+        PassCompletion::Retry { revokes, members, .. } => {
+            Completion::Failed { revokes: *revokes, members: members.clone() }
+        }
     }
 }

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_taken_out_is_not_written_and_who_is_being_written_is_not_taken_out() {
+    fn a_withdrawn_member_is_not_written_and_a_member_being_written_is_not_withdrawn() {
         let handle = Handle::default();
         assert!(handle.withdraw(&[email("dana")].into()));
         let slice = ["dana", "eve"].map(|name| change(ObjectKey::Member(email(name))));

@@ -35,7 +35,7 @@ pub(super) struct Shards {
     /// again.
     revocations_only: BTreeSet<u16>,
     /// Generation of each store, by UID, with which another replica's accounts are all reconciled; by shard.
-    told: BTreeMap<u16, BTreeMap<String, i64>>,
+    notes: BTreeMap<u16, BTreeMap<String, i64>>,
 }
 
 impl Shards {
@@ -46,7 +46,7 @@ impl Shards {
             leaving: BTreeMap::new(),
             unlisted: BTreeSet::new(),
             revocations_only: BTreeSet::new(),
-            told: BTreeMap::new(),
+            notes: BTreeMap::new(),
         }
     }
 
@@ -127,7 +127,7 @@ impl Shards {
     }
 
     /// Records that every store knows the epoch of a shard.
-    pub(super) fn every_store_knows(&mut self, shard: u16) {
+    pub(super) fn mark_clean(&mut self, shard: u16) {
         if let Some(held) = self.held.get_mut(&shard) {
             held.clean = true;
         }
@@ -149,18 +149,18 @@ impl Shards {
     }
 
     /// Stores the notes of the other replicas; returns whether they changed.
-    pub(super) fn receive(&mut self, told: &BTreeMap<u16, String>) -> bool {
+    pub(super) fn receive_notes(&mut self, notes: &BTreeMap<u16, String>) -> bool {
         let parse = |note: &String| serde_json::from_str(note).unwrap_or_default();
-        let told = told.iter().map(|(shard, note)| (*shard, parse(note))).collect();
-        std::mem::replace(&mut self.told, told) != self.told
+        let notes = notes.iter().map(|(shard, note)| (*shard, parse(note))).collect();
+        std::mem::replace(&mut self.notes, notes) != self.notes
     }
 
     /// Returns whether all other replicas have reconciled their accounts with this generation, or a later one, of the
     /// store with this UID. A shard of this replica that waits for a list counts as not reconciled.
     pub(super) fn others_know(&self, store: &str, generation: i64) -> bool {
         let theirs = (0..self.of).filter(|shard| !self.has(*shard));
-        let said = |shard: u16| self.told.get(&shard).and_then(|said| said.get(store)).copied();
-        theirs.map(said).all(|said| said.is_some_and(|at| at >= generation))
+        let noted = |shard: u16| self.notes.get(&shard).and_then(|note| note.get(store)).copied();
+        theirs.map(noted).all(|noted| noted.is_some_and(|at| at >= generation))
     }
 }
 

@@ -18,8 +18,8 @@ use crate::{
 };
 
 impl Control {
-    pub(super) fn seen(&mut self, seen: WatchEvent, now: Now) {
-        match seen {
+    pub(super) fn watched(&mut self, event: WatchEvent, now: Now) {
+        match event {
             WatchEvent::Listing(kind) => self.index.begin_list(kind),
             WatchEvent::Absent(kind) => {
                 // Without its definition no object of a kind exists.
@@ -107,20 +107,20 @@ impl Control {
         let lane = if vanished { Lane::Revocations } else { Lane::Changes };
         self.touch(impacts, Trigger { lane, object: Some(&ChangedObject::new(origin)) }, now);
         if is_news {
-            self.say_unreadable(unreadable, now);
+            self.report_unreadable(unreadable, now);
         }
     }
 
     /// Reports that an object cannot be read, if its account is in a held shard. For an object without an account,
     /// the holder of shard 0 sends an event.
-    pub(super) fn say_unreadable(&mut self, unreadable: &Unreadable, now: Now) {
+    pub(super) fn report_unreadable(&mut self, unreadable: &Unreadable, now: Now) {
         let object = unreadable.object.clone();
         let shard = unreadable.account_key().map_or(0, |key| self.shard_of(&key));
         if !self.shards.has(shard) {
             return;
         }
         let note = Notice::new(object.clone(), &unreadable.meta, NoticeReason::Unreadable, unreadable.to_string());
-        self.outbox.push(Effect::Tell(note));
+        self.outbox.push(Effect::EmitEvent(note));
         if unreadable.account.is_some() {
             self.queue_status(object, report::unreadable(unreadable), StatusLane::Bulk, Duration::ZERO, now);
         }
@@ -159,7 +159,7 @@ impl Control {
     fn report_waiting(&mut self, now: Now) {
         let keys: Vec<AccountKey> = self.index.accounts.keys().cloned().collect();
         for key in &keys {
-            self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono);
+            self.queue.add(key, WorkItem::Account, Trigger::CHECK, now.mono);
         }
     }
 
@@ -182,9 +182,9 @@ impl Control {
         let of_account = Trigger { lane: if of_store { Lane::Changes } else { trigger.lane }, ..trigger };
         for impact in impacts {
             match impact {
-                Impact::Account(key) => self.queue.want(&key, WorkItem::Account, of_account, now.mono),
+                Impact::Account(key) => self.queue.add(&key, WorkItem::Account, of_account, now.mono),
                 Impact::Member(key, email) => {
-                    self.queue.want(&key, WorkItem::Member(email), trigger, now.mono);
+                    self.queue.add(&key, WorkItem::Member(email), trigger, now.mono);
                 }
                 Impact::AccountStatus(key) => drop(self.recounts.insert(key)),
                 Impact::Catalog(name) => self.refresh(KindName::PermissionCatalog, name, Duration::ZERO, now.mono),
@@ -203,13 +203,13 @@ impl Control {
             None => self.index.accounts.keys().filter(|key| kept(key)).cloned().collect(),
         };
         for key in &keys {
-            self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono);
+            self.queue.add(key, WorkItem::Account, Trigger::CHECK, now.mono);
         }
     }
 
     /// Evaluates a status again that someone else wrote, so that it is also written again.
     fn rewrite_status(&mut self, object: &ObjectRef, now: Now) {
-        self.account_said(object, now);
+        self.account_status_reported(object, now);
         if self.shard_of_object(object).is_none_or(|shard| !self.shards.has(shard)) {
             return;
         }
@@ -223,11 +223,11 @@ impl Control {
                 let key = record.account_key();
                 let email = record.facts.email.as_ref();
                 let item = email.map_or(WorkItem::Account, |email| WorkItem::Member(email.clone()));
-                self.queue.want(&key, item, Trigger::CHANGE, now.mono);
+                self.queue.add(&key, item, Trigger::CHANGE, now.mono);
             }
             _ => {
                 if let Some(key) = self.index.account_of(object) {
-                    self.queue.want(&key, WorkItem::Account, Trigger::CHANGE, now.mono);
+                    self.queue.add(&key, WorkItem::Account, Trigger::CHANGE, now.mono);
                 }
             }
         }

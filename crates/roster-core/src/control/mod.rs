@@ -21,7 +21,7 @@
 //!    removed, and applies slice by slice. Members who lose access meanwhile are reconciled in a parallel pass
 //!    ([`Handle`]). Otherwise the pass ends after a slice, and the rest follows later. The shell checks right before
 //!    it applies that the lease still lasts ([`World`]).
-//! 4. [`Event::Ended`] brings the reports that differ from the known statuses. They wait; for each object the latest
+//! 4. [`Event::PassFinished`] brings the reports that differ from the known statuses. They wait; for each object the latest
 //!    report wins. `decide` renders each against the current object, and requests [`Effect::WriteStatus`]. A report
 //!    on an older generation is dropped: another one follows.
 //! 5. [`Event::StatusWritten`] puts version and digest into the index, so that the echo of our own write is not a
@@ -84,12 +84,12 @@ use self::{
 };
 pub use self::{
     causes::Triggers,
-    event::{CatalogMaintenance, Effect, Event, ShareEvent, StoreRefresh},
+    event::{CatalogMaintenance, Effect, Event, ShardEvent, StoreRefresh},
     fault::{ApiFault, NO_ANSWER},
     figures::Figures,
     handle::Handle,
     held_shards::shard_of,
-    pass::{Delete, Deleted, Pass, PassEnded, PassId, PassWork, Permit, Reconcile},
+    pass::{Delete, Deleted, Pass, PassId, PassResult, PassWork, Permit, Reconcile},
     rollout_pace::RecordWrite,
     statuses::{StatusWrite, StatusWritten},
     time::{Mono, Now},
@@ -193,7 +193,7 @@ struct AccountState {
     /// Definitions as last resolved, with the account revision that they belong to.
     definitions: Option<(u64, Arc<Definitions>)>,
     /// Last event on held removals, and its time; absent while none are held.
-    told_guard: Option<(String, Mono)>,
+    guard_notice: Option<(String, Mono)>,
     /// Causes of changes that were held (by removal guard, pause, or because another store answers in place of the
     /// known one) or that the store refused, by member.
     withheld: BTreeMap<Email, Origin>,
@@ -264,16 +264,16 @@ impl Control {
     /// Processes an event.
     pub fn absorb(&mut self, event: Event, now: Now) {
         match event {
-            Event::Watched(seen) => self.seen(seen, now),
-            Event::Share(event) => self.shared(event, now),
+            Event::Watched(event) => self.watched(event, now),
+            Event::Shard(event) => self.shard_changed(event, now),
             Event::Announced { store, account } => self.changed_in_store(&store, account, now),
-            Event::Ended { pass, end } => self.ended(pass, end, now),
+            Event::PassFinished { pass, result } => self.pass_finished(pass, result, now),
             Event::StatusWritten { object, result } => self.status_written(&object, &result, now),
-            Event::CatalogMaintained { id, seen, fault } => self.catalog_maintained(id, seen, fault.as_ref(), now),
+            Event::CatalogMaintained { id, record, fault } => self.catalog_maintained(id, record, fault.as_ref(), now),
             Event::StoreRefreshed { id, found, remembered, fault } => {
                 self.store_refreshed(id, &found, remembered, fault.as_ref(), now);
             }
-            Event::LookBrokeOff { id } => self.refresh_failed(id, now),
+            Event::RefreshAborted { id } => self.refresh_failed(id, now),
             Event::Stop => self.stopping = true,
         }
     }
@@ -294,7 +294,7 @@ impl Control {
             self.preempt_for_revocations(now, effects);
             self.start_refreshes(now, effects);
             self.start_passes(now, effects);
-            self.free_a_place();
+            self.make_room_for_revocations();
             self.tick(now, effects);
         }
         let index = &self.index;
@@ -343,13 +343,13 @@ impl Control {
         if before.is_some_and(|before| now.wall < before - SET_BACK) {
             // A member's time window may lie in the future again.
             for key in self.index.accounts.keys() {
-                self.queue.want(key, WorkItem::Account, Trigger::CHECK, now.mono);
+                self.queue.add(key, WorkItem::Account, Trigger::CHECK, now.mono);
             }
         }
         while let Some((key, email)) = self.deadlines.take(now.wall) {
             // A member's time window begins or ends.
             let trigger = Trigger { lane: Lane::Revocations, ..Trigger::CHANGE };
-            self.queue.want(&key, WorkItem::Member(email), trigger, now.mono);
+            self.queue.add(&key, WorkItem::Member(email), trigger, now.mono);
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Control, Effect, Handle, Now, Pass, PassEnded, PassWork, World,
+    Control, Effect, Handle, Now, Pass, PassResult, PassWork, World,
     pass::Running,
     queue::{Trigger, WorkItem},
     refreshes::REFRESH_DELAY,
@@ -34,7 +34,7 @@ pub(super) struct OrphanedAccounts {
     /// Generation of the IdentityStore that the other fields belong to.
     generation: i64,
     /// Whether access was revoked in any.
-    has_ended: bool,
+    has_revoked: bool,
     /// Accounts in which a pass found no access to revoke, whatever the store reports.
     without: BTreeSet<AccountKey>,
 }
@@ -42,7 +42,7 @@ pub(super) struct OrphanedAccounts {
 impl Control {
     /// Revokes the access of blocked people in a store's accounts that this cluster marked and no Account describes
     /// any more, for the shards of this replica.
-    pub(super) fn end_in_leftovers(&mut self, store: &Arc<Record<StoreFacts>>, found: &StoreFound, now: Now) {
+    pub(super) fn revoke_in_orphaned(&mut self, store: &Arc<Record<StoreFacts>>, found: &StoreFound, now: Now) {
         if self.stopping {
             return;
         }
@@ -61,7 +61,7 @@ impl Control {
             people.entry(key).or_default().insert(email);
         }
         let runs: BTreeSet<AccountKey> = self.passes.iter().map(|(_, running)| running.key.clone()).collect();
-        let of_store = |running: &Running| running.is_leftover && running.store == store.name;
+        let of_store = |running: &Running| running.is_orphaned && running.store == store.name;
         let room = AT_ONCE.saturating_sub(self.passes.iter().filter(|(_, running)| of_store(running)).count());
         let permit = |key: &AccountKey| self.shards.permit(self.shards.shard(key, Some(&store.facts.spec)));
         let ours = people.into_iter().filter_map(|(key, people)| Some((permit(key)?, key, people)));
@@ -89,7 +89,7 @@ impl Control {
                 scope: Scope::Members(people.into_iter().cloned().collect()),
                 handle: handle.clone(),
                 is_parallel: false,
-                is_leftover: true,
+                is_orphaned: true,
                 deleting: None,
                 reconciles: false,
                 revision: 0,
@@ -106,29 +106,29 @@ impl Control {
 
     /// Refreshes the store after a revocation in an orphaned account; immediately only the first time, to avoid a
     /// busy loop.
-    pub(super) fn leftover_ended(&mut self, running: &Running, end: &PassEnded, now: Now) {
+    pub(super) fn orphaned_finished(&mut self, running: &Running, result: &PassResult, now: Now) {
         let known = self.refreshes.orphaned_accounts.entry(running.store.clone()).or_default();
-        let is_first = match end {
-            PassEnded::OrphanedRevoked(Ok(false)) => {
+        let is_first = match result {
+            PassResult::OrphanedRevoked(Ok(false)) => {
                 if Some(known.generation) == running.store_generation {
                     known.without.insert(running.key.clone());
                 }
                 return;
             }
-            PassEnded::OrphanedRevoked(Ok(true)) => !std::mem::replace(&mut known.has_ended, true),
+            PassResult::OrphanedRevoked(Ok(true)) => !std::mem::replace(&mut known.has_revoked, true),
             _ => false,
         };
         let delay = if is_first { Duration::ZERO } else { REFRESH_DELAY };
         self.refresh(KindName::IdentityStore, running.store.clone(), delay, now.mono);
         if self.store_of(&running.key).is_some() {
             // An Account describes it again, and may declare other content.
-            self.queue.want(&running.key, WorkItem::Account, Trigger::CHECK, now.mono);
+            self.queue.add(&running.key, WorkItem::Account, Trigger::CHECK, now.mono);
         }
     }
 }
 
 /// Revokes the access of these people in an account with our cluster's mark. Returns whether any change was needed.
-pub(super) async fn end<W: World>(
+pub(super) async fn revoke<W: World>(
     pass: &Pass,
     revocations: &[(Email, Revocation)],
     world: &W,
@@ -136,7 +136,7 @@ pub(super) async fn end<W: World>(
     world.claim(&pass.mark.cluster, &pass.permit).await?;
     let scope = Scope::Members(revocations.iter().map(|(email, _)| email.clone()).collect());
     let observed = world.observe(&pass.key, &scope, pass.now - GUARD_WINDOW).await?;
-    let mark = observed.account.as_ref().and_then(|seen| seen.mark.clone());
+    let mark = observed.account.as_ref().and_then(|existing| existing.mark.clone());
     let is_left = |mark: &Mark| mark.cluster == pass.mark.cluster && mark.uid != pass.mark.uid;
     let Some(mark) = mark.filter(is_left) else { return Ok(false) };
     // A block names the person, so it also applies to members that no object ever declared.

@@ -140,7 +140,7 @@ pub struct Reconcile {
 }
 
 /// Result of a pass.
-pub enum PassEnded {
+pub enum PassResult {
     /// The pass reconciled.
     Reconciled(Box<PassReport>),
     /// The pass worked on a deletion.
@@ -150,7 +150,7 @@ pub enum PassEnded {
     /// The pass revoked access in an account that no Account describes; `false` if no access was left to revoke.
     OrphanedRevoked(Result<bool, StoreError>),
     /// The pass panicked or was abandoned.
-    BrokeOff,
+    Aborted,
 }
 
 /// Result of a deletion.
@@ -188,7 +188,7 @@ pub(super) struct Running {
     /// Whether it runs in parallel to another pass over the same account.
     pub(super) is_parallel: bool,
     /// Whether it works on an account that no Account describes.
-    pub(super) is_leftover: bool,
+    pub(super) is_orphaned: bool,
     /// The Account, if it is being deleted.
     pub(super) deleting: Option<Arc<Record<AccountFacts>>>,
     /// Whether its work is [`PassWork::Reconcile`].

@@ -17,7 +17,7 @@ use std::{
 };
 
 use super::{
-    FreshRead, Handle, Pass, PassEnded, PassWork, Reconcile, World, causes, deletion, orphaned_accounts, slices,
+    FreshRead, Handle, Pass, PassResult, PassWork, Reconcile, World, causes, deletion, orphaned_accounts, slices,
 };
 use crate::{
     contract::{Batch, StoreError},
@@ -31,19 +31,19 @@ use crate::{
 };
 
 /// Carries out a pass. Errors are part of the returned value: at the object that they concern, or at the account.
-pub async fn run<W: World>(pass: &Pass, world: &W) -> PassEnded {
+pub async fn run<W: World>(pass: &Pass, world: &W) -> PassResult {
     match &pass.work {
-        PassWork::Reconcile(work) => PassEnded::Reconciled(Box::new(Box::pin(reconcile(pass, work, world)).await)),
-        PassWork::Delete(work) => PassEnded::Deleted(deletion::delete(pass, work, world).await),
+        PassWork::Reconcile(work) => PassResult::Reconciled(Box::new(Box::pin(reconcile(pass, work, world)).await)),
+        PassWork::Delete(work) => PassResult::Deleted(deletion::delete(pass, work, world).await),
         PassWork::OrphanedAccount(revocations) => {
-            PassEnded::OrphanedRevoked(orphaned_accounts::end(pass, revocations, world).await)
+            PassResult::OrphanedRevoked(orphaned_accounts::revoke(pass, revocations, world).await)
         }
         PassWork::SetFinalizers(missing, work) => {
             let mut result = Ok(());
             for (object, uid) in missing {
                 result = result.and(world.set_finalizer(object, uid, true).await);
             }
-            PassEnded::FinalizersSet(match result {
+            PassResult::FinalizersSet(match result {
                 Ok(()) => Ok(()),
                 // Someone wrote the object at the same time: the loop tries again at once.
                 Err(fault) if fault.is_conflict() => Err((fault, None)),
@@ -86,17 +86,18 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     });
     let waits = pass.parallel.is_some() && (plan.needs_account || plan.removes() && !may_remove);
     let plan = if waits { revocations_only(&judged) } else { plan };
-    let stays = if takes_their_word(&plan, work) { Some(world.stays(&pass.key, &pass.mark.uid).await) } else { None };
-    let confirmed = matches!(stays, Some(Ok(FreshRead::All)));
+    let fresh =
+        if needs_fresh_read(&plan, work) { Some(world.read_fresh(&pass.key, &pass.mark.uid).await) } else { None };
+    let confirmed = matches!(fresh, Some(Ok(FreshRead::All)));
     let mut waiting = BTreeSet::new();
-    let (plan, why, fault) = match stays {
+    let (plan, why, fault) = match fresh {
         None | Some(Ok(FreshRead::All)) => (plan, work.revocations_only.clone(), None),
         Some(Ok(FreshRead::AllButAccount)) if deletion_waits => (plan, work.revocations_only.clone(), None),
-        Some(Ok(FreshRead::RecreatedDefinitions(remade))) => {
+        Some(Ok(FreshRead::RecreatedDefinitions(recreated))) => {
             waiting = plan.changes.iter().filter_map(|change| change.object.person().cloned()).collect();
             (
                 revocations_only(&judged),
-                Some(work.revocations_only.clone().unwrap_or(RevocationsOnly::RecreatedDefinitions(remade))),
+                Some(work.revocations_only.clone().unwrap_or(RevocationsOnly::RecreatedDefinitions(recreated))),
                 None,
             )
         }
@@ -141,7 +142,7 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
         }),
     };
     let mut report = report::report(&work.objects, &judged, &result);
-    report.end.not_by_store(failed_read);
+    report.completion.not_by_store(failed_read);
     PassReport { withheld, ..report }
 }
 
@@ -194,7 +195,7 @@ async fn observe<W: World>(pass: &Pass, work: &Reconcile, world: &W) -> Result<O
 }
 
 /// Returns whether the plan needs a fresh read of Account, namespace and definitions first.
-fn takes_their_word(plan: &Plan, work: &Reconcile) -> bool {
+fn needs_fresh_read(plan: &Plan, work: &Reconcile) -> bool {
     let takes = takes_away(plan, &work.objects.scope) || (work.vanished && plan.raises());
     !plan.needs_account && if work.revocations_only.is_none() { takes } else { plan.removes() }
 }

@@ -33,7 +33,7 @@ pub(super) struct Refreshes {
     replaced: BTreeMap<Name, Replaced>,
     /// Reason of the last event on each IdentityStore's backing store, and the id of that store, by the UID of the
     /// object.
-    told: BTreeMap<Name, (NoticeReason, Option<Name>)>,
+    notified: BTreeMap<Name, (NoticeReason, Option<Name>)>,
     /// State of orphaned accounts, by the `IdentityStore` that blocks people in them.
     pub(super) orphaned_accounts: BTreeMap<Name, OrphanedAccounts>,
 }
@@ -70,7 +70,7 @@ impl Refreshes {
         self.running.values().map(|refresh| refresh.id)
     }
 
-    fn want(&mut self, object: ObjectRef, due: Mono) {
+    fn schedule(&mut self, object: ObjectRef, due: Mono) {
         let known = self.due.entry(object).or_insert(due);
         *known = (*known).min(due);
     }
@@ -85,7 +85,7 @@ impl Refreshes {
 impl Control {
     /// Schedules the refresh of a catalog or a store.
     pub(super) fn refresh(&mut self, kind: KindName, name: Name, delay: Duration, now: Mono) {
-        self.refreshes.want(ObjectRef { kind, namespace: Name::default(), name }, now + delay);
+        self.refreshes.schedule(ObjectRef { kind, namespace: Name::default(), name }, now + delay);
     }
 
     pub(super) fn refresh_stores(&mut self, now: Mono) {
@@ -178,7 +178,7 @@ impl Control {
         if let Ok(found) = found {
             self.note_answer(&record, found, now);
             self.revoke_blocked(&record, &found.blocked_with_access, now);
-            self.end_in_leftovers(&record, found, now);
+            self.revoke_in_orphaned(&record, found, now);
         }
         if fault.is_some() || found.is_err() {
             // A replica that does not report on the store may still have to revoke access in it.
@@ -188,7 +188,7 @@ impl Control {
             return;
         }
         if let Ok(found) = found {
-            self.tell_of_answer(&record, found, remembered);
+            self.notify_of_store(&record, found, remembered);
         }
         let report = report::store(&record, users, settled, found.as_ref());
         self.note_reached(&object.name, &report);
@@ -212,26 +212,28 @@ impl Control {
             // Access may have been revoked meanwhile in the store that is not used any more.
             let ours: Vec<AccountKey> = replaced.reconciled.into_iter().filter(|key| self.is_ours(key)).collect();
             for key in &ours {
-                self.queue.want(key, WorkItem::Account, Trigger { lane: Lane::Revocations, object: None }, now.mono);
+                self.queue.add(key, WorkItem::Account, Trigger { lane: Lane::Revocations, object: None }, now.mono);
             }
             self.changed_in_store(&store.name, None, now);
         }
     }
 
     /// Publishes an event if a store is used for the first time or was replaced; once, until that changes.
-    fn tell_of_answer(&mut self, store: &Record<StoreFacts>, found: &StoreFound, remembered: bool) {
+    fn notify_of_store(&mut self, store: &Record<StoreFacts>, found: &StoreFound, remembered: bool) {
         let used = report::store_used(store, found).filter(|_| remembered);
         let Some(notice) = used.or_else(|| report::store_replaced(store, found)) else {
             let is_known = store.facts.known.judge(found.id.as_ref()) == StoreAnswer::Known;
-            if is_known && matches!(self.refreshes.told.get(&store.meta.uid), Some((NoticeReason::StoreReplaced, _))) {
-                self.refreshes.told.remove(&store.meta.uid);
-                self.outbox.push(Effect::Tell(report::store_is_back(store, found)));
+            if is_known
+                && matches!(self.refreshes.notified.get(&store.meta.uid), Some((NoticeReason::StoreReplaced, _)))
+            {
+                self.refreshes.notified.remove(&store.meta.uid);
+                self.outbox.push(Effect::EmitEvent(report::store_is_back(store, found)));
             }
             return;
         };
-        let told = (notice.reason, found.id.clone());
-        if self.refreshes.told.insert(store.meta.uid.clone(), told.clone()) != Some(told) {
-            self.outbox.push(Effect::Tell(notice));
+        let notified = (notice.reason, found.id.clone());
+        if self.refreshes.notified.insert(store.meta.uid.clone(), notified.clone()) != Some(notified) {
+            self.outbox.push(Effect::EmitEvent(notice));
         }
     }
 
@@ -250,14 +252,14 @@ impl Control {
         for (key, email) in ours {
             let object = ChangedObject::new(Origin::of_block(&store.facts, email));
             let trigger = Trigger { lane: Lane::Revocations, object: Some(&object) };
-            self.queue.want(key, WorkItem::Member(email.clone()), trigger, now.mono);
+            self.queue.add(key, WorkItem::Member(email.clone()), trigger, now.mono);
         }
     }
 
     pub(super) fn catalog_maintained(
         &mut self,
         id: PassId,
-        seen: Option<Box<WatchEvent>>,
+        record: Option<Box<WatchEvent>>,
         fault: Option<&ApiFault>,
         now: Now,
     ) {
@@ -266,9 +268,9 @@ impl Control {
         if fault.is_some() {
             self.refresh(object.kind, object.name, REFRESH_DELAY, now.mono);
         }
-        if let Some(seen) = seen {
+        if let Some(record) = record {
             // The watch delivers the object later.
-            self.seen(*seen, now);
+            self.watched(*record, now);
         }
     }
 

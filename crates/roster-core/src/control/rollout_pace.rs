@@ -85,7 +85,7 @@ impl RecordWrite {
 
 impl Control {
     /// Refreshes an account's catalog when the status of the Account has changed: other accounts may wait for it.
-    pub(super) fn account_said(&mut self, object: &ObjectRef, now: Now) {
+    pub(super) fn account_status_reported(&mut self, object: &ObjectRef, now: Now) {
         if object.kind != KindName::Account || !self.shards.leads() {
             return;
         }
@@ -126,7 +126,7 @@ impl Control {
             Rollout::Done | Rollout::Ahead(_) => None,
         };
         let report = report::catalog(&catalog, users as u64, progress.as_ref());
-        self.tell_of_stop(&catalog, progress.as_ref());
+        self.notify_of_stop(&catalog, progress.as_ref());
         self.queue_status(object.clone(), report, StatusLane::Bulk, Duration::ZERO, now);
         // The users of a catalog are known only when all kinds are listed.
         let record =
@@ -184,7 +184,7 @@ impl Control {
     }
 
     /// Publishes an event for each stop once.
-    fn tell_of_stop(&mut self, catalog: &Record<CatalogFacts>, progress: Option<&Progress>) {
+    fn notify_of_stop(&mut self, catalog: &Record<CatalogFacts>, progress: Option<&Progress>) {
         let stopped = progress.and_then(|progress| Some((progress, progress.stopped.as_ref()?)));
         let Some((progress, (account, _))) = stopped else {
             self.stops.remove(&catalog.name);
@@ -193,11 +193,11 @@ impl Control {
         let stop = (catalog.facts.generation, account.clone());
         let known = self.stops.insert(catalog.name.clone(), stop.clone());
         // A new leader need not repeat the event.
-        let said = known.is_none() && catalog.meta.status.is_true(ConditionType::Stalled);
-        if known != Some(stop) && !said {
+        let is_reported = known.is_none() && catalog.meta.status.is_true(ConditionType::Stalled);
+        if known != Some(stop) && !is_reported {
             let note = report::rollout_message(catalog.facts.generation, progress);
             let about = catalog.reference(KindName::PermissionCatalog);
-            self.outbox.push(Effect::Tell(Notice::new(about, &catalog.meta, NoticeReason::RolloutStopped, note)));
+            self.outbox.push(Effect::EmitEvent(Notice::new(about, &catalog.meta, NoticeReason::RolloutStopped, note)));
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Changes of the shards of this replica while the loop runs: taking, listing again and releasing. The loop calls it
-//! with each [`ShareEvent`] and each decision.
+//! with each [`ShardEvent`] and each decision.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    AccountState, Control, Effect, Mono, Now, ShareEvent,
+    AccountState, Control, Effect, Mono, Now, ShardEvent,
     held_shards::HANDOVER,
     queue::{Trigger, WorkItem},
     watches::{ListState, Lists},
@@ -62,30 +62,30 @@ impl Control {
         }
     }
 
-    pub(super) fn shared(&mut self, event: ShareEvent, now: Now) {
+    pub(super) fn shard_changed(&mut self, event: ShardEvent, now: Now) {
         match event {
             // Its accounts are reconciled once all kinds have been listed again.
-            ShareEvent::Taken { shard, epoch, clean } => {
+            ShardEvent::Taken { shard, epoch, clean } => {
                 // A list that began earlier does not show what happened since.
                 if let Some(relist) = &mut self.relist {
                     relist.shards.remove(&shard);
                 }
                 self.shards.take(shard, epoch, clean, true);
             }
-            ShareEvent::GiveBack(shard) => {
+            ShardEvent::GiveBack(shard) => {
                 self.shards.leave(shard, now.mono);
                 if shard == 0 {
                     self.reached.clear();
                     self.stops.clear();
                 }
             }
-            ShareEvent::Told(told) => {
-                if self.shards.receive(&told) {
+            ShardEvent::Notes(notes) => {
+                if self.shards.receive_notes(&notes) {
                     self.refresh_stores(now.mono);
                 }
             }
-            ShareEvent::Unable(why) => self.no_lease = Some(why),
-            ShareEvent::Waiting => self.no_lease = None,
+            ShardEvent::CannotAcquire(why) => self.no_lease = Some(why),
+            ShardEvent::CanAcquire => self.no_lease = None,
         }
     }
 
@@ -111,7 +111,7 @@ impl Control {
         }
         for shard in relist.shards.clone() {
             if self.shards.listed_for_revocations(shard) {
-                self.look_at_accounts(shard, now);
+                self.reconcile_accounts(shard, now);
             }
         }
     }
@@ -132,11 +132,11 @@ impl Control {
 
     /// Queues everything in a shard: the actions of its former holder are unknown.
     fn taken(&mut self, shard: u16, now: Now) {
-        self.look_at_accounts(shard, now);
+        self.reconcile_accounts(shard, now);
         let unreadable: Vec<Unreadable> = self.index.all_unreadable().cloned().collect();
         for unreadable in &unreadable {
             if unreadable.account_key().map_or(0, |key| self.shard_of(&key)) == shard {
-                self.say_unreadable(unreadable, now);
+                self.report_unreadable(unreadable, now);
             }
         }
         if shard == 0 {
@@ -148,7 +148,7 @@ impl Control {
         }
     }
 
-    fn look_at_accounts(&mut self, shard: u16, now: Now) {
+    fn reconcile_accounts(&mut self, shard: u16, now: Now) {
         // Blocks also apply in accounts that no Account describes any more.
         let blocking = self.index.stores.iter().filter(|(_, store)| !store.facts.blocked.is_empty());
         let blocking: Vec<Name> = blocking.map(|(name, _)| name.clone()).collect();
@@ -163,7 +163,7 @@ impl Control {
             {
                 self.blocks.wait_for(&store, record.facts.generation, key);
             }
-            self.queue.want(key, WorkItem::Account, Trigger::CHANGE, now.mono);
+            self.queue.add(key, WorkItem::Account, Trigger::CHANGE, now.mono);
         }
     }
 
@@ -178,7 +178,7 @@ impl Control {
             settled.map(|record| (record.meta.uid.as_str(), record.facts.generation)).collect();
         // A map of names to numbers can always be written.
         let note = serde_json::to_string(&known).unwrap_or_default();
-        effects.extend(self.shards.ours().map(|shard| Effect::Say { shard, note: note.clone() }));
+        effects.extend(self.shards.ours().map(|shard| Effect::PublishNote { shard, note: note.clone() }));
     }
 
     /// Records the shards whose epoch every store knows: all their accounts have been reconciled, and each pass
@@ -189,8 +189,8 @@ impl Control {
         }
         for shard in self.shards.unclean() {
             if self.shards.has(shard) && self.is_reconciled(shard) {
-                self.shards.every_store_knows(shard);
-                effects.push(Effect::StoresKnow(shard));
+                self.shards.mark_clean(shard);
+                effects.push(Effect::MarkClean(shard));
             }
         }
     }

@@ -112,7 +112,7 @@ mod tests {
             name => ObjectKey::Member(Email::as_stored(name)),
         };
         let put = content.map(|content| (content, Fingerprint([0; 16])));
-        Change { object, put, cause: Cause::Spec, origin: None, phase, counted, approved: false, seen: None }
+        Change { object, put, cause: Cause::Spec, origin: None, phase, counted, approved: false, expected: None }
     }
 
     fn cut_of(mut changes: Vec<Change>, size: usize) -> Vec<Vec<String>> {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_guard_judged_goes_together_then_ends_then_the_rest() {
+    fn guarded_removals_go_in_one_slice_then_revocations_then_the_rest() {
         let changes = vec![
             change("a", Phase::Revoke, false),
             change("b", Phase::Revoke, true),
@@ -139,13 +139,13 @@ mod tests {
     }
 
     #[test]
-    fn without_any_such_each_has_its_size_and_the_order_stays() {
+    fn other_changes_keep_their_order_in_slices_of_equal_size() {
         let changes: Vec<Change> = (0..7).map(|place| change(&format!("m{place}"), Phase::Grant, false)).collect();
         assert_eq!(cut_of(changes, 3), [vec!["m0", "m1", "m2"], vec!["m3", "m4", "m5"], vec!["m6"]]);
     }
 
     #[test]
-    fn of_what_ended_early_only_what_was_done_is_left_and_nobody_who_was_left_out() {
+    fn an_interrupted_plan_keeps_only_applied_changes_without_withdrawn_members() {
         let changes: Vec<Change> = (0..4).map(|place| change(&format!("m{place}"), Phase::Grant, false)).collect();
         let mut plan = Plan::default();
         plan.changes = changes;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use super::{
     Control, Delete, DeletionState, Effect, Handle, Now, Pass, PassId, PassWork, Permit, Reconcile,
     pass::Running,
-    queue::{Admission, Ended, Lane, Pending, WaitingForPass},
+    queue::{Admission, Completion, Lane, Pending, WaitingForPass},
     shard_changes::Relist,
     statuses::StatusLane,
     watches::Listed,
@@ -59,7 +59,7 @@ impl Control {
             let Some((key, pending)) = taken else { return };
             match self.pass(&key, &pending, now) {
                 Some(pass) => effects.push(Effect::Start(Box::new(pass))),
-                None => self.queue.finished(&key, Ended::Done, now.mono),
+                None => self.queue.finished(&key, Completion::Done, now.mono),
             }
             if !self.index.accounts.contains_key(&key) {
                 self.queue.forget(&key);
@@ -144,14 +144,14 @@ impl Control {
             let Some(pending) = self.queue.begin_parallel(&key, &people) else { continue };
             match self.parallel_pass(&key, other, &pending, now) {
                 Some(pass) => effects.push(Effect::Start(Box::new(pass))),
-                None => self.queue.finished_parallel(&key, Ended::Partly, now.mono),
+                None => self.queue.finished_parallel(&key, Completion::Partly, now.mono),
             }
         }
     }
 
     /// Asks one long-running pass to stop early when revocations of single members wait for a free slot in that
     /// store.
-    pub(super) fn free_a_place(&self) {
+    pub(super) fn make_room_for_revocations(&self) {
         for store in self.queue.stores_kept_waiting() {
             let long =
                 |running: &&Running| running.store == *store && running.reconciles && running.scope == Scope::Account;
@@ -214,7 +214,7 @@ impl Control {
             scope,
             handle: handle.clone(),
             is_parallel: parallel.is_some(),
-            is_leftover: false,
+            is_orphaned: false,
             uid: record.meta.uid.clone(),
             deleting: matches!(work, PassWork::Delete(_)).then(|| record.clone()),
             reconciles: matches!(work, PassWork::Reconcile(_)),

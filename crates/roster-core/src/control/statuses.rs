@@ -81,10 +81,10 @@ pub(super) struct QueuedStatus {
 }
 
 struct Waiting {
-    saying: QueuedStatus,
+    queued: QueuedStatus,
     attempts: u32,
     /// Lane in which the object is queued; `None` while it waits only for its delay or for the write in flight.
-    place: Option<StatusLane>,
+    queued_in: Option<StatusLane>,
 }
 
 /// Status write in flight.
@@ -92,7 +92,7 @@ struct InFlight {
     waiting: Waiting,
     digest: StatusDigest,
     /// Notice to publish when the status is written.
-    news: Option<Notice>,
+    notice: Option<Notice>,
 }
 
 /// Queued statuses, and those in flight.
@@ -124,29 +124,29 @@ impl Statuses {
     }
 
     /// Queues a report, to be sent after `delay` at the earliest; it replaces the queued report on this object.
-    pub(super) fn put(&mut self, object: ObjectRef, mut saying: QueuedStatus, delay: Duration, now: Mono) {
-        let lane = saying.lane;
+    pub(super) fn put(&mut self, object: ObjectRef, mut queued: QueuedStatus, delay: Duration, now: Mono) {
+        let lane = queued.lane;
         // No user waits for a bulk status.
-        saying.pass = saying.pass.filter(|_| lane == StatusLane::Changes);
-        if let Some(pass) = saying.pass {
+        queued.pass = queued.pass.filter(|_| lane == StatusLane::Changes);
+        if let Some(pass) = queued.pass {
             *self.passes.entry(pass).or_default() += 1;
         }
-        let account = saying.account.clone();
+        let account = queued.account.clone();
         let known = self.waiting.remove(&object);
         if let Some(known) = &known {
-            self.released(known.saying.pass);
+            self.released(known.queued.pass);
         }
-        let mut place = known.as_ref().and_then(|known| known.place);
+        let mut queued_in = known.as_ref().and_then(|known| known.queued_in);
         if delay > Duration::ZERO {
             if known.is_none() {
                 self.later.entry(now + delay).or_default().push(object.clone());
             }
-        } else if !self.in_flight.contains_key(&object) && place.is_none_or(|place| place > lane) {
+        } else if !self.in_flight.contains_key(&object) && queued_in.is_none_or(|queued_in| queued_in > lane) {
             // At most one entry in each lane.
-            place = Some(lane);
+            queued_in = Some(lane);
             self.lanes[lane as usize].add(account, object.clone());
         }
-        self.waiting.insert(object, Waiting { saying, attempts: 0, place });
+        self.waiting.insert(object, Waiting { queued, attempts: 0, queued_in });
     }
 
     fn released(&mut self, pass: Option<PassId>) {
@@ -188,7 +188,7 @@ impl Statuses {
     pub(super) fn forget(&mut self, objects: &[ObjectRef]) {
         for object in objects {
             if let Some(waiting) = self.waiting.remove(object) {
-                self.released(waiting.saying.pass);
+                self.released(waiting.queued.pass);
             }
             self.touched.remove(object);
         }
@@ -204,7 +204,7 @@ impl Statuses {
     pub(super) fn says_access(&self, object: &ObjectRef) -> Option<bool> {
         let waiting = self.waiting.get(object);
         let waiting = waiting.or_else(|| self.in_flight.get(object).map(|in_flight| &in_flight.waiting))?;
-        match &waiting.saying.report.detail {
+        match &waiting.queued.report.detail {
             Detail::Member { access, .. } => access.access.map(MemberAccess::is_in_force),
             _ => None,
         }
@@ -245,9 +245,9 @@ impl Statuses {
     ) {
         while let Some(due) = self.later.first_entry().filter(|due| *due.key() <= now.mono) {
             for object in due.remove() {
-                if let Some(waiting) = self.waiting.get_mut(&object).filter(|waiting| waiting.place.is_none()) {
-                    waiting.place = Some(waiting.saying.lane);
-                    self.lanes[waiting.saying.lane as usize].add(waiting.saying.account.clone(), object);
+                if let Some(waiting) = self.waiting.get_mut(&object).filter(|waiting| waiting.queued_in.is_none()) {
+                    waiting.queued_in = Some(waiting.queued.lane);
+                    self.lanes[waiting.queued.lane as usize].add(waiting.queued.account.clone(), object);
                 }
             }
         }
@@ -259,15 +259,15 @@ impl Statuses {
             if self.in_flight.contains_key(&object) {
                 // Queued again when the write in flight has ended.
                 if let Some(waiting) = self.waiting.get_mut(&object) {
-                    waiting.place = None;
+                    waiting.queued_in = None;
                 }
                 continue;
             }
             let Some(waiting) = self.waiting.remove(&object) else { continue };
-            let current = meta(&object).filter(|meta| meta.generation == waiting.saying.report.generation);
+            let current = meta(&object).filter(|meta| meta.generation == waiting.queued.report.generation);
             // A status can always be written as JSON.
             let rendered = current.and_then(|meta| {
-                let rendered = render(&waiting.saying.report, &meta.status, now.wall).ok()?;
+                let rendered = render(&waiting.queued.report, &meta.status, now.wall).ok()?;
                 (rendered.digest.hash != meta.status.hash).then_some((meta, rendered))
             });
             match rendered {
@@ -277,37 +277,37 @@ impl Statuses {
                         resource_version: meta.resource_version.clone(),
                         status: json,
                         replace: self.touched.remove(&object),
-                        pass: waiting.saying.pass,
+                        pass: waiting.queued.pass,
                     })));
-                    self.bulk += usize::from(waiting.saying.lane == StatusLane::Bulk);
+                    self.bulk += usize::from(waiting.queued.lane == StatusLane::Bulk);
                     // Compared with the current status: the watch may deliver the new one before the response
                     // arrives.
-                    let news = Notice::invalid(&object, meta, &waiting.saying.report);
-                    self.in_flight.insert(object, InFlight { waiting, digest, news });
+                    let notice = Notice::invalid(&object, meta, &waiting.queued.report);
+                    self.in_flight.insert(object, InFlight { waiting, digest, notice });
                 }
-                None => self.released(waiting.saying.pass),
+                None => self.released(waiting.queued.pass),
             }
         }
     }
 
     /// Ends a write. If it succeeded, returns the digest of the new status, and the notice to publish.
-    pub(super) fn landed(
+    pub(super) fn finish_write(
         &mut self,
         object: &ObjectRef,
         result: &Result<StatusWritten, ApiFault>,
         now: Mono,
     ) -> Option<(StatusDigest, Option<Notice>)> {
-        let InFlight { waiting, digest, news } = self.in_flight.remove(object)?;
-        self.bulk -= usize::from(waiting.saying.lane == StatusLane::Bulk);
-        self.give_back();
-        if let Some(waiting) = self.waiting.get_mut(object).filter(|waiting| waiting.place.is_none()) {
-            waiting.place = Some(waiting.saying.lane);
-            self.lanes[waiting.saying.lane as usize].add_first(waiting.saying.account.clone(), object.clone());
+        let InFlight { waiting, digest, notice } = self.in_flight.remove(object)?;
+        self.bulk -= usize::from(waiting.queued.lane == StatusLane::Bulk);
+        self.shrink();
+        if let Some(waiting) = self.waiting.get_mut(object).filter(|waiting| waiting.queued_in.is_none()) {
+            waiting.queued_in = Some(waiting.queued.lane);
+            self.lanes[waiting.queued.lane as usize].add_first(waiting.queued.account.clone(), object.clone());
         }
         match result {
             Ok(_) => {
-                self.released(waiting.saying.pass);
-                Some((digest, news))
+                self.released(waiting.queued.pass);
+                Some((digest, notice))
             }
             Err(fault) => {
                 self.failed(object.clone(), waiting, fault, now);
@@ -317,16 +317,16 @@ impl Statuses {
     }
 
     /// Frees memory after a peak of queued statuses.
-    fn give_back(&mut self) {
+    fn shrink(&mut self) {
         if self.waiting.is_empty() && self.waiting.capacity() > ROOM {
             self.waiting.shrink_to(ROOM);
-            self.lanes.iter_mut().for_each(FairQueue::give_back);
+            self.lanes.iter_mut().for_each(FairQueue::shrink);
         }
     }
 
     fn failed(&mut self, object: ObjectRef, mut waiting: Waiting, fault: &ApiFault, now: Mono) {
         if fault.is_gone() || self.waiting.contains_key(&object) {
-            self.released(waiting.saying.pass);
+            self.released(waiting.queued.pass);
             return;
         }
         let wait = if fault.is_conflict() {
@@ -336,7 +336,7 @@ impl Statuses {
             (AFTER_CONFLICT * 2_u32.saturating_pow(waiting.attempts.min(10))).min(LONGEST_WAIT)
         };
         self.later.entry(now + wait).or_default().push(object.clone());
-        self.waiting.insert(object, Waiting { place: None, ..waiting });
+        self.waiting.insert(object, Waiting { queued_in: None, ..waiting });
     }
 }
 
@@ -355,13 +355,13 @@ mod tests {
         for number in 0..many {
             let name = format!("{}-{number}", account.name.as_str());
             let object = ObjectRef { kind, namespace: "portal".into(), name: name.into() };
-            let saying = QueuedStatus {
+            let queued = QueuedStatus {
                 report: Report::new(0, Detail::Invitation),
                 account: Some(account.clone()),
                 lane,
                 pass: None,
             };
-            statuses.put(object, saying, Duration::ZERO, NOW.mono);
+            statuses.put(object, queued, Duration::ZERO, NOW.mono);
         }
     }
 
@@ -378,12 +378,12 @@ mod tests {
     fn land(statuses: &mut Statuses, objects: &[ObjectRef]) {
         for object in objects {
             let written = StatusWritten { uid: Name::default(), resource_version: Name::default() };
-            statuses.landed(object, &Ok(written), NOW.mono);
+            statuses.finish_write(object, &Ok(written), NOW.mono);
         }
     }
 
     #[test]
-    fn an_account_does_not_wait_for_very_many_statuses_of_another() {
+    fn an_account_with_many_statuses_does_not_delay_others() {
         let mut statuses = Statuses::new(Seed::default());
         queue_status(&mut statuses, "large", KindName::Membership, 10_000, StatusLane::Bulk);
         let first = sent(&mut statuses);
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_has_one_place_however_often_something_is_said_of_it() {
+    fn an_object_is_queued_once_however_often_it_is_reported() {
         let mut statuses = Statuses::new(Seed::default());
         for lane in [StatusLane::Bulk, StatusLane::Changes, StatusLane::Bulk] {
             for _ in 0..1_000 {
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_waits_for_has_a_place_however_much_somebody_waits_for() {
+    fn bulk_statuses_are_written_even_while_urgent_ones_wait() {
         let mut statuses = Statuses::new(Seed::default());
         queue_status(&mut statuses, "large", KindName::Membership, 10_000, StatusLane::Changes);
         assert_eq!(sent(&mut statuses).len(), IN_FLIGHT);

@@ -19,17 +19,17 @@ const WINDOW: Duration = Duration::from_mins(1);
 #[derive(Default)]
 pub(super) struct Warnings {
     since: Mono,
-    told: BTreeMap<Option<AccountKey>, usize>,
+    reported: BTreeMap<Option<AccountKey>, usize>,
 }
 
 impl Warnings {
     /// Counts one more event of an account; returns the number before.
     fn count(&mut self, account: Option<AccountKey>, now: Mono) -> usize {
         if now.since(self.since) >= WINDOW {
-            self.told.clear();
+            self.reported.clear();
             self.since = now;
         }
-        let count = self.told.entry(account).or_default();
+        let count = self.reported.entry(account).or_default();
         *count += 1;
         *count - 1
     }
@@ -42,14 +42,14 @@ impl Control {
         let before = self.warnings.count(account.clone(), now);
         // Catalogs and stores have no account; they are few, and no other object reports them.
         if before < ONE_BY_ONE || account.is_none() {
-            self.outbox.push(Effect::Tell(notice));
+            self.outbox.push(Effect::EmitEvent(notice));
         } else if before == ONE_BY_ONE
             && let Some(entry) = account.and_then(|key| self.index.accounts.get(&key))
             && let Some(account) = &entry.object
         {
             let note = "more objects of this account are invalid; see the status of each".to_owned();
             let about = account.reference(KindName::Account);
-            self.outbox.push(Effect::Tell(Notice::new(about, &account.meta, notice.reason, note)));
+            self.outbox.push(Effect::EmitEvent(Notice::new(about, &account.meta, notice.reason, note)));
         }
     }
 }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_account_has_its_own_number_which_begins_anew_after_a_minute() {
+    fn the_count_of_each_account_restarts_after_a_minute() {
         let mut warnings = Warnings::default();
         let (one, other) = (Some(AccountKey::new("east", "acme")), Some(AccountKey::new("west", "acme")));
         let at = |seconds| Mono(Duration::from_secs(seconds));

@@ -26,17 +26,17 @@ pub enum FreshRead {
     RecreatedDefinitions(RecreatedDefinitions),
     /// The Account is gone or was recreated, or its namespace or a definition is being deleted or gone: the remaining
     /// objects cannot be trusted.
-    NotAll,
+    Unreliable,
 }
 
 impl FreshRead {
     /// Combines the results of a fresh read: the Account, whether its namespace and the definitions stay, and the
     /// definition that was recreated after the Account.
     #[must_use]
-    pub fn of(is_there: bool, is_deleting: bool, others_stay: bool, remade: Option<RecreatedDefinitions>) -> Self {
-        match (is_there && others_stay, remade, is_deleting) {
-            (false, ..) => Self::NotAll,
-            (true, Some(remade), _) => Self::RecreatedDefinitions(remade),
+    pub fn of(is_there: bool, is_deleting: bool, others_stay: bool, recreated: Option<RecreatedDefinitions>) -> Self {
+        match (is_there && others_stay, recreated, is_deleting) {
+            (false, ..) => Self::Unreliable,
+            (true, Some(recreated), _) => Self::RecreatedDefinitions(recreated),
             (true, None, false) => Self::All,
             (true, None, true) => Self::AllButAccount,
         }
@@ -83,7 +83,7 @@ pub trait World: Sync {
     ///
     /// # Errors
     /// When the API server does not respond or refuses.
-    fn stays(&self, account: &AccountKey, uid: &str) -> impl Future<Output = Result<FreshRead, ApiFault>> + Send;
+    fn read_fresh(&self, account: &AccountKey, uid: &str) -> impl Future<Output = Result<FreshRead, ApiFault>> + Send;
 
     /// Reads again from the API server whether no IdentityStore of this name exists: a list may be stale, and an API
     /// server that has just started may briefly deny that it knows the kind.

@@ -81,13 +81,13 @@ fn settings(limits: &mut Limits, from: AccountRevision<'_>, to: AccountRevision<
         limits.either("spec.drift.policy", policies, |policy| *policy == DriftPolicy::Report, store::DRIFT);
     }
     if inherits || drift.unmanaged != drift_to.unmanaged {
-        let said = |settings: &Settings| (leniency(settings.unmanaged), word(&settings.unmanaged));
-        let (from, to) = (said(&before.settings), said(&after.settings));
+        let ranked = |settings: &Settings| (leniency(settings.unmanaged), word(&settings.unmanaged));
+        let (from, to) = (ranked(&before.settings), ranked(&after.settings));
         limits.ordered("spec.drift.unmanaged", from, to, store::UNMANAGED);
     }
     if inherits || drift.check_every != drift_to.check_every {
-        let said = |effective: &Effective| (effective.check_every, in_words(effective.check_every));
-        limits.ordered("spec.drift.checkEvery", said(&before), said(&after), store::CHECK_EVERY);
+        let ranked = |effective: &Effective| (effective.check_every, in_words(effective.check_every));
+        limits.ordered("spec.drift.checkEvery", ranked(&before), ranked(&after), store::CHECK_EVERY);
     }
     let guards = (&from.spec.removal_guard, &to.spec.removal_guard);
     let (guard, guard_to) = (guards.0.clone().unwrap_or_default(), guards.1.clone().unwrap_or_default());
@@ -182,8 +182,8 @@ fn annotations(limits: &mut Limits, from: &AccountAnnotations, to: &AccountAnnot
     let none = (Direction::Tightened, "no removals are approved in advance");
     let approved = (from.approved.as_deref(), to.approved.as_deref());
     limits.annotation(APPROVE_REMOVAL_ANNOTATION, approved, "removals of this hash pass the removal guard", none);
-    let none = (Direction::Tightened, "changes that wait since a definition was re-created stay held");
+    let none = (Direction::Tightened, "changes that wait since a definition was recreated stay held");
     let definition = (from.definition.as_deref(), to.definition.as_deref());
-    let there = "the objects of the re-created definition count as complete: waiting changes are applied";
+    let there = "the objects of the recreated definition count as complete: waiting changes are applied";
     limits.annotation(APPROVE_DEFINITION_ANNOTATION, definition, there, none);
 }

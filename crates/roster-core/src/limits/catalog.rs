@@ -128,13 +128,13 @@ fn requirements(limits: &mut Limits, section: &str, (before, after): (&Section, 
     let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     for key in keys {
         let (from, needed) = key;
-        let said = |level: Option<&String>| {
+        let ranked = |level: Option<&String>| {
             level.map_or((None, ABSENT.to_owned()), |level| {
                 let (place, level) = rank(levels, needed, level);
                 (Some(place), level)
             })
         };
-        let (one, other) = (said(before.get(key)), said(after.get(key)));
+        let (one, other) = (ranked(before.get(key)), ranked(after.get(key)));
         let meaning = Meaning {
             looser: "the level needs less in the other section",
             stricter: "the level needs more in the other section",
@@ -207,12 +207,12 @@ fn restriction(limits: &mut Limits, field: &str, (before, after): (&Restriction,
     let sections: BTreeSet<&String> = before.caps.keys().chain(after.caps.keys()).collect();
     for section in sections {
         // No cap is looser than any cap.
-        let said = |caps: &BTreeMap<String, String>| {
+        let ranked = |caps: &BTreeMap<String, String>| {
             let cap = caps.get(section).map(|level| rank(levels, section, level));
             cap.map_or(((true, None), ABSENT.to_owned()), |(place, level)| ((false, place), level))
         };
         let caps = Meaning { looser: "members that it limits keep more", stricter: "members that it limits keep less" };
-        limits.ordered(&format!("{field}.caps.{section}"), said(&before.caps), said(&after.caps), caps);
+        limits.ordered(&format!("{field}.caps.{section}"), ranked(&before.caps), ranked(&after.caps), caps);
     }
 }
 

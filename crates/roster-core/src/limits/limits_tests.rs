@@ -13,18 +13,18 @@ fn read<T: DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-fn said(limits: &Limits) -> Vec<(Direction, String)> {
+fn lines(limits: &Limits) -> Vec<(Direction, String)> {
     let words = |limit: &Limit| format!("{}: {} → {}", limit.field, limit.from, limit.to);
     limits.changed.iter().map(|limit| (limit.direction, words(limit))).collect()
 }
 
 /// Asserts that exactly this limit is loosened from one revision to the other, and tightened on the way back.
 fn loosens(compare: impl Fn(&Value, &Value) -> Limits, from: &Value, to: &Value, expected: &str) {
-    let (there, back) = (said(&compare(from, to)), said(&compare(to, from)));
+    let (there, back) = (lines(&compare(from, to)), lines(&compare(to, from)));
     assert_eq!(there, [(Direction::Loosened, expected.to_owned())]);
     assert_eq!(back.len(), 1, "{back:?}");
     assert_eq!(back[0].0, Direction::Tightened, "{back:?}");
-    assert_eq!(said(&compare(to, to)), []);
+    assert_eq!(lines(&compare(to, to)), []);
 }
 
 fn store(from: &Value, to: &Value) -> Limits {
@@ -65,12 +65,12 @@ fn account(from: &Value, to: &Value) -> Limits {
 }
 
 #[test]
-fn which_store_may_stand_in_the_place_of_another_one() {
+fn changes_of_the_approved_store() {
     for key in ["roster.dev/approve-store", "roster.dev/store-id"] {
         let (without, with) = (json!({}), json!({ key: "f00d" }));
         let field = format!("metadata.annotations[{key}]");
-        assert_eq!(said(&store(&without, &with)), [(Direction::Loosened, format!("{field}: {ABSENT} → f00d"))]);
-        assert_eq!(said(&store(&with, &without)), [(Direction::Changed, format!("{field}: f00d → {ABSENT}"))]);
+        assert_eq!(lines(&store(&without, &with)), [(Direction::Loosened, format!("{field}: {ABSENT} → f00d"))]);
+        assert_eq!(lines(&store(&with, &without)), [(Direction::Changed, format!("{field}: f00d → {ABSENT}"))]);
     }
 }
 
@@ -90,7 +90,7 @@ fn the_order_of_levels() {
         let limits = catalog(&before, &levels(after));
         let expected = format!("spec.sections[a].levels: No, View, Edit → {}", after.join(", "));
         let expected = loosened.then_some((Direction::Loosened, expected));
-        assert_eq!(said(&limits), expected.into_iter().collect::<Vec<_>>(), "{after:?}");
+        assert_eq!(lines(&limits), expected.into_iter().collect::<Vec<_>>(), "{after:?}");
     }
 }
 
@@ -100,7 +100,7 @@ fn namespaces() {
     let (none, one, two) = (json!({}), asks(json!({"a": "1"})), asks(json!({"a": "1", "b": "2"})));
     loosens(store, &one, &none, "spec.allowedNamespaces: Selector (a In 1) → All");
     loosens(store, &two, &one, "spec.allowedNamespaces: Selector (a In 1, b In 2) → Selector (a In 1)");
-    let other = said(&store(&one, &asks(json!({"a": "2"}))));
+    let other = lines(&store(&one, &asks(json!({"a": "2"}))));
     assert_eq!(
         other,
         [(Direction::Changed, "spec.allowedNamespaces: Selector (a In 1) → Selector (a In 2)".to_owned())]
@@ -110,7 +110,7 @@ fn namespaces() {
 #[test]
 fn blocks_go_by_the_canonical_address() {
     let blocked = |email: &str| json!({"blocked": [{"email": email}]});
-    assert_eq!(said(&store(&blocked("Eve@acme.example"), &blocked("eve@ACME.example"))), []);
+    assert_eq!(lines(&store(&blocked("Eve@acme.example"), &blocked("eve@ACME.example"))), []);
     let gone = "spec.blocked[Eve@acme.example]: blocked → (absent)";
     loosens(store, &blocked("Eve@acme.example"), &json!({}), gone);
 }
@@ -121,28 +121,28 @@ fn the_reason_of_a_block_counts_however_the_address_is_written() {
     for written in ["eve@acme.example", "Eve@acme.example"] {
         let limits = store(&blocked(written, "fraud"), &blocked("eve@acme.example", "none"));
         let expected = "spec.blocked[eve@acme.example].reason: fraud → none".to_owned();
-        assert_eq!(said(&limits), [(Direction::Changed, expected)]);
+        assert_eq!(lines(&limits), [(Direction::Changed, expected)]);
         assert!(limits.covers(&format!("spec.blocked[{written}].reason")));
     }
 }
 
 #[test]
-fn what_lets_something_pass_that_waits() {
+fn annotations_that_approve_waiting_changes() {
     for key in ["roster.dev/approve-removal", "roster.dev/approve-definition"] {
         let approved = AccountAnnotations::read(|one| (one == key).then_some("f00d"));
         let (spec, store, none) = (AccountSpec::default(), IdentityStoreSpec::default(), AccountAnnotations::default());
         let revision = |annotations| AccountRevision { spec: &spec, annotations, store: &store };
         let field = format!("metadata.annotations[{key}]");
         let there = of_account(revision(&none), revision(&approved), false);
-        assert_eq!(said(&there), [(Direction::Loosened, format!("{field}: {ABSENT} → f00d"))]);
+        assert_eq!(lines(&there), [(Direction::Loosened, format!("{field}: {ABSENT} → f00d"))]);
         let back = of_account(revision(&approved), revision(&none), false);
-        assert_eq!(said(&back), [(Direction::Tightened, format!("{field}: f00d → {ABSENT}"))]);
+        assert_eq!(lines(&back), [(Direction::Tightened, format!("{field}: f00d → {ABSENT}"))]);
     }
 }
 
 /// Without this, users might assume that the rule is enforced.
 #[test]
-fn what_nothing_enforces_yet_is_told_so() {
+fn limits_without_enforcement_are_reported_as_such() {
     let enforces = |word: &str| json!({"accountDefaults": {"enforcement": word}});
     let rule = json!({"administration": [{"action": "Invite", "roles": ["x"]}]});
     for (limits, not_ready) in [
@@ -161,7 +161,7 @@ fn what_nothing_enforces_yet_is_told_so() {
 /// A new object is compared with one that has only defaults.
 #[test]
 fn an_object_with_a_default_spec_sets_no_limit_loosely() {
-    assert_eq!(said(&store(&json!({}), &json!({}))), []);
+    assert_eq!(lines(&store(&json!({}), &json!({}))), []);
     let loose = json!({"adoption": "Always", "blocked": [{"email": "eve@acme.example"}],
         "accountDefaults": {"removalGuard": {"maximumPercent": 90}}, "keycloak": {"url": "https://k", "realm": "r",
         "clientId": "c", "clientSecretRef": {"name": "s", "key": "k"}, "portalClients": ["portal"]}});
@@ -172,11 +172,11 @@ fn an_object_with_a_default_spec_sets_no_limit_loosely() {
 }
 
 #[test]
-fn what_an_account_inherits_counts() {
+fn inherited_settings_count() {
     let guard = |percent: u8| json!({"removalGuard": {"maximumPercent": percent}});
     loosens(account, &guard(10), &json!({}), "spec.removalGuard.maximumPercent: 10 → 20");
     loosens(account, &guard(10), &guard(90), "spec.removalGuard.maximumPercent: 10 → 20");
-    assert_eq!(said(&account(&json!({}), &guard(20))), []);
+    assert_eq!(lines(&account(&json!({}), &guard(20))), []);
     assert!(account(&json!({}), &guard(20)).covers("spec.removalGuard.maximumPercent"));
 }
 
@@ -185,10 +185,10 @@ fn managed_accounts() {
     let managed = |part: Value| json!({"managedAccounts": part});
     let field = "spec.managedAccounts";
     loosens(account, &json!({}), &managed(json!({})), &format!("{field}: (absent) → present"));
-    let wide = said(&account(&json!({}), &managed(json!({"allowedNamespaces": {"from": "All"}}))));
+    let wide = lines(&account(&json!({}), &managed(json!({"allowedNamespaces": {"from": "All"}}))));
     assert_eq!(wide[1], (Direction::Loosened, format!("{field}.allowedNamespaces: Same → All")), "{wide:?}");
     let (own, more) = (managed(json!({"catalogs": ["shop"]})), managed(json!({"catalogs": ["shop", "spare"]})));
-    assert_eq!(said(&account(&managed(json!({})), &own)), []);
+    assert_eq!(lines(&account(&managed(json!({})), &own)), []);
     loosens(account, &own, &more, &format!("{field}.catalogs: shop → shop, spare"));
     let approval = managed(json!({"needApproval": true}));
     loosens(account, &approval, &managed(json!({})), &format!("{field}.needApproval: true → false"));
@@ -229,7 +229,7 @@ fn who_may_administer() {
     loosens(catalog, &one, &two, &format!("{field}: x → x, y"));
     let level = |level: &str| rule(json!({"section": "a", "level": level}));
     loosens(catalog, &level("Edit"), &level("View"), &format!("{field}: a: Edit → a: View"));
-    assert_eq!(said(&catalog(&one, &level("Edit")))[0].0, Direction::Changed);
+    assert_eq!(lines(&catalog(&one, &level("Edit")))[0].0, Direction::Changed);
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn roles_and_their_holders() {
     loosens(catalog, &owner, &plain, "spec.roles[x].heldBy: AccountOwner → Members");
     let partner = role(json!({"availableIn": ["Partner"]}));
     loosens(catalog, &partner, &plain, "spec.roles[x].availableIn: Partner → Managed, Partner, Standalone");
-    assert_eq!(said(&catalog(&plain, &role(json!({"availableIn": ["Standalone", "Partner", "Managed"]})))), []);
+    assert_eq!(lines(&catalog(&plain, &role(json!({"availableIn": ["Standalone", "Partner", "Managed"]})))), []);
 }
 
 #[test]

@@ -28,8 +28,8 @@ pub(super) fn compare(limits: &mut Limits, from: &PermissionCatalogSpec, to: &Pe
 fn named(limits: &mut Limits, field: &str, (from, to): (&Option<String>, &Option<String>), meaning: &'static str) {
     limits.compare(field);
     if from != to {
-        let said = |role: &Option<String>| role.clone().unwrap_or_else(|| ABSENT.to_owned());
-        limits.add(field, (said(from), said(to)), Direction::Changed, meaning);
+        let text = |role: &Option<String>| role.clone().unwrap_or_else(|| ABSENT.to_owned());
+        limits.add(field, (text(from), text(to)), Direction::Changed, meaning);
     }
 }
 

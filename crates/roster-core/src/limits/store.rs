@@ -65,8 +65,8 @@ pub fn of_store(from: StoreRevision<'_>, to: StoreRevision<'_>) -> Limits {
         looser: "more existing entries of the store are adopted",
         stricter: "fewer existing entries of the store are adopted",
     };
-    let said = |adoption: Adoption| (rank(adoption), word(&adoption));
-    limits.ordered("spec.adoption", said(from.adoption), said(to.adoption), takes);
+    let ranked = |adoption: Adoption| (rank(adoption), word(&adoption));
+    limits.ordered("spec.adoption", ranked(from.adoption), ranked(to.adoption), takes);
     paused(&mut limits, "spec.paused", from.paused, to.paused);
     blocked(&mut limits, from, to);
     defaults(&mut limits, &from.account_defaults, &to.account_defaults);
@@ -150,8 +150,8 @@ fn defaults(limits: &mut Limits, from: &AccountDefaults, to: &AccountDefaults) {
 
 /// Compares whether changes require a person's authority.
 pub(super) fn enforcement(limits: &mut Limits, field: &str, from: Enforcement, to: Enforcement) {
-    let said = |one: Enforcement| (std::cmp::Reverse(one), word(&one));
-    limits.ordered(field, said(from), said(to), ENFORCEMENT);
+    let ranked = |one: Enforcement| (std::cmp::Reverse(one), word(&one));
+    limits.ordered(field, ranked(from), ranked(to), ENFORCEMENT);
     let asks = format!("{NOT_ENFORCED}, and accounts that request it report {}", SyncReason::NotEnforced);
     limits.remark(field, if to == Enforcement::Off { NOT_ENFORCED } else { &asks });
 }

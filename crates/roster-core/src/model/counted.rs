@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_is_singular_and_none_is_plural() {
+    fn one_is_singular_and_zero_is_plural() {
         assert_eq!([0_u64, 1, 2].map(|count| counted(count, "removal")), ["0 removals", "1 removal", "2 removals"]);
         assert_eq!([0_usize, 1, 2].map(|count| agree(&count, "is", "are")), ["are", "is", "are"]);
     }

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_with_its_reason() {
+    fn an_invalid_address_is_refused_with_a_reason() {
         for text in ["", "dana", "@acme.example", "dana@", "a@b@c"] {
             assert!(matches!(Email::parse(text), Err(InvalidEmail::Shape(_))), "{text}");
         }

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_meant_is_near() {
+    fn similar_names_are_suggested() {
         assert_eq!(closest("dispayName", ["email", "displayName"]), Some("displayName"));
         assert_eq!(closest("colour", ["email", "displayName"]), None);
         assert_eq!(closest("b", ["a", "B"]), Some("B"));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_meant_only_where_it_is_nearly_the_one_typed() {
+    fn an_address_is_suggested_only_if_it_is_very_similar() {
         let known = ["dana@acme.example", "sven@acme.example", "Olivia.Brook@acme.example"];
         let meant = |address: &str| closest_address(address, known);
         assert_eq!(meant("svenn@acme.example"), Some("sven@acme.example"));

@@ -141,7 +141,7 @@ pub struct Change {
     /// Fingerprint that the store had when the change was planned; `None` where there was none. If the store has
     /// another one by now, another pass has written since: the store answers `Conflict` to a grant, which is then
     /// planned again.
-    pub seen: Option<Fingerprint>,
+    pub expected: Option<Fingerprint>,
 }
 
 impl Change {
@@ -156,7 +156,7 @@ impl Change {
     /// Returns a removal that the guard does not count.
     #[must_use]
     pub const fn removal(object: ObjectKey, cause: Cause, phase: Phase) -> Self {
-        Self { object, put: None, cause, origin: None, phase, counted: false, approved: false, seen: None }
+        Self { object, put: None, cause, origin: None, phase, counted: false, approved: false, expected: None }
     }
 }
 

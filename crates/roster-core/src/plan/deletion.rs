@@ -24,8 +24,8 @@ pub(crate) fn guarded_deletion(
 ) -> Result<Plan, Guarded> {
     let plan = deletion(observed, &policy.mark);
     let loses = |email: &&Email| {
-        let seen = observed.members.get(*email);
-        !decided.contains(*email) && seen.is_some_and(|seen| loses_access(email, seen, ends, policy.now))
+        let existing = observed.members.get(*email);
+        !decided.contains(*email) && existing.is_some_and(|existing| loses_access(email, existing, ends, policy.now))
     };
     let people = plan.changes.iter().filter_map(|change| change.object.person());
     let people: BTreeSet<Email> = people.filter(loses).cloned().collect();
@@ -41,25 +41,25 @@ pub(crate) fn guarded_deletion(
 /// container carries it, the unmarked members of that container. Objects that another cluster has marked stay, and then
 /// the container stays, too.
 pub(crate) fn deletion(observed: &Observed, mark: &Mark) -> Plan {
-    let ours = |seen: Option<&Mark>| ownership(seen, mark) == Ownership::Ours;
+    let ours = |existing: Option<&Mark>| ownership(existing, mark) == Ownership::Ours;
     let mut plan = Plan { store: observed.store.clone(), layout: observed.layout.clone(), ..Plan::default() };
-    let account_is_ours = observed.account.as_ref().is_some_and(|seen| ours(seen.mark.as_ref()));
+    let account_is_ours = observed.account.as_ref().is_some_and(|existing| ours(existing.mark.as_ref()));
     let mut foreign = false;
-    let mut remove = |object: ObjectKey, seen: Option<&Mark>, phase: Phase| {
-        if ownership(seen, mark) == Ownership::Foreign {
+    let mut remove = |object: ObjectKey, existing: Option<&Mark>, phase: Phase| {
+        if ownership(existing, mark) == Ownership::Foreign {
             foreign = true;
-        } else if ours(seen) || account_is_ours {
+        } else if ours(existing) || account_is_ours {
             plan.changes.push(Change::removal(object, Cause::AccountDeleted, phase));
         }
     };
-    for (email, seen) in &observed.members {
-        remove(ObjectKey::Member(email.clone()), seen.mark.as_ref(), Phase::Revoke);
+    for (email, existing) in &observed.members {
+        remove(ObjectKey::Member(email.clone()), existing.mark.as_ref(), Phase::Revoke);
     }
-    for (name, seen) in &observed.groups {
-        remove(ObjectKey::Group(name.clone()), seen.mark.as_ref(), Phase::Delete);
+    for (name, existing) in &observed.groups {
+        remove(ObjectKey::Group(name.clone()), existing.mark.as_ref(), Phase::Delete);
     }
-    for (name, seen) in &observed.roles {
-        remove(ObjectKey::Role(name.clone()), seen.mark.as_ref(), Phase::Delete);
+    for (name, existing) in &observed.roles {
+        remove(ObjectKey::Role(name.clone()), existing.mark.as_ref(), Phase::Delete);
     }
     if account_is_ours && !foreign {
         plan.changes.push(Change::removal(ObjectKey::Account, Cause::AccountDeleted, Phase::Delete));

@@ -189,7 +189,7 @@ pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, wai
     let whole = desired.definitions.is_some() || waits;
     let plan = Plan { store: observed.store.clone(), layout: layout.clone(), owner_kept, ..Plan::default() };
     let observed = observed.as_ref();
-    let owner = stored.account.as_ref().map(|seen| ownership(seen.mark.as_ref(), &policy.mark));
+    let owner = stored.account.as_ref().map(|existing| ownership(existing.mark.as_ref(), &policy.mark));
     let account_is_ours = owner == Some(Ownership::Ours);
     let mut planner =
         Planner { desired, stored, observed, policy, account, whole, account_is_ours, layout_waits: None, plan };
@@ -220,7 +220,7 @@ pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, wai
 /// fingerprint equals that of the desired account, somebody else has changed the stored layout since it was applied,
 /// and the ranks are still in the applied layout. Stores decide by the same rule ([`crate::contract::decide`]).
 fn rows_layout<'a>(account: Option<&'a AccountContent>, stored: &'a Observed) -> &'a Layout {
-    let applied = stored.account.as_ref().and_then(|seen| seen.fingerprint);
+    let applied = stored.account.as_ref().and_then(|existing| existing.fingerprint);
     let account = account.filter(|account| applied == Some(account.fingerprint(&account.layout)));
     account.map_or(&stored.layout, |account| &account.layout)
 }
@@ -232,9 +232,9 @@ pub(crate) fn is_owner_in_force(email: &Email, desired: &Desired, observed: &Obs
     if let Some(definitions) = &desired.definitions {
         return Some(account_content(definitions, observed, mark).0.owner.as_ref() == Some(email));
     }
-    let seen = observed.account.as_ref()?;
-    let content = seen.content.as_ref()?;
-    (seen.fingerprint == Some(content.fingerprint(&content.layout))).then(|| content.owner.as_ref() == Some(email))
+    let existing = observed.account.as_ref()?;
+    let content = existing.content.as_ref()?;
+    (existing.fingerprint == Some(content.fingerprint(&content.layout))).then(|| content.owner.as_ref() == Some(email))
 }
 
 /// Returns the desired content of the account, and the owner who stays where the catalog does not let the owner change.
@@ -245,8 +245,8 @@ fn account_content(
 ) -> (AccountContent, Option<Email>) {
     let mut content = definitions.account.clone();
     let ours = stored.account.as_ref();
-    let ours = ours.filter(|seen| ownership(seen.mark.as_ref(), mark) == Ownership::Ours);
-    let was = ours.and_then(|seen| seen.content.as_ref()).and_then(|content| content.owner.clone());
+    let ours = ours.filter(|existing| ownership(existing.mark.as_ref(), mark) == Ownership::Ours);
+    let was = ours.and_then(|existing| existing.content.as_ref()).and_then(|content| content.owner.clone());
     if was.is_some()
         && was != content.owner
         && !definitions.owner_may_change
@@ -261,10 +261,10 @@ fn account_content(
 /// Returns whether the owner in the store is the one that Roster applied, and not written by somebody else: with that
 /// owner, the account's content has the stored fingerprint, or the stored content still matches its own fingerprint.
 fn last_applied_owner(definitions: &DesiredDefinitions, stored: &Observed, was: Option<&Email>) -> bool {
-    let Some(seen) = &stored.account else { return false };
-    let observed = seen.content.as_ref().map(|content| content.fingerprint(&content.layout));
+    let Some(existing) = &stored.account else { return false };
+    let observed = existing.content.as_ref().map(|content| content.fingerprint(&content.layout));
     let desired = AccountContent { owner: was.cloned(), ..definitions.account.clone() };
-    observed == seen.fingerprint || seen.fingerprint == Some(desired.fingerprint(&desired.layout))
+    observed == existing.fingerprint || existing.fingerprint == Some(desired.fingerprint(&desired.layout))
 }
 
 impl Planner<'_> {
@@ -276,18 +276,18 @@ impl Planner<'_> {
     /// Returns whether the account's container is ours or may be adopted, and records a hold if not. Nothing is changed
     /// in a container that is not ours.
     fn may_touch_account(&mut self) -> bool {
-        let seen = self.stored.account.as_ref();
-        let Some(seen) = seen else {
+        let existing = self.stored.account.as_ref();
+        let Some(existing) = existing else {
             // If the desired account is unknown, too, there is nothing to touch.
             return self.account.is_some();
         };
         let desired = self.account.as_ref().map(|(account, _)| account);
         let refused = match desired {
-            None => ownership(seen.mark.as_ref(), &self.policy.mark) != Ownership::Ours,
-            Some(account) => self.judge(account, Some(seen)) == DiffOutcome::NotOwned,
+            None => ownership(existing.mark.as_ref(), &self.policy.mark) != Ownership::Ours,
+            Some(account) => self.judge(account, Some(existing)) == DiffOutcome::NotOwned,
         };
         if refused {
-            let why = NotOwned::of(&ObjectKey::Account, desired, seen, self.policy, self.layout());
+            let why = NotOwned::of(&ObjectKey::Account, desired, existing, self.policy, self.layout());
             self.not_owned(ObjectKey::Account, why);
         }
         !refused
@@ -300,46 +300,48 @@ impl Planner<'_> {
     }
 
     /// Returns what to do about one desired object.
-    pub(super) fn judge<C: Fingerprinted>(&self, desired: &C, seen: Option<&Existing<C>>) -> DiffOutcome {
+    pub(super) fn judge<C: Fingerprinted>(&self, desired: &C, existing: Option<&Existing<C>>) -> DiffOutcome {
         let fingerprint = desired.fingerprint(self.layout());
         let wanted = Wanted { desired, fingerprint, same_layout: self.stored.layout == *self.layout() };
-        judge(&wanted, seen, self.policy)
+        judge(&wanted, existing, self.policy)
     }
 
     fn definitions(&mut self, definitions: &DesiredDefinitions) {
         let Some((account, owner_kept)) = self.account.clone() else { return };
         self.plan.owner_kept = owner_kept;
         if self.desired.scope != Scope::Account {
-            let seen = self.stored.account.as_ref();
-            let current = seen.is_some_and(|seen| {
-                ownership(seen.mark.as_ref(), &self.policy.mark) == Ownership::Ours
+            let existing = self.stored.account.as_ref();
+            let current = existing.is_some_and(|existing| {
+                ownership(existing.mark.as_ref(), &self.policy.mark) == Ownership::Ours
                     && self.stored.layout == self.desired.layout
-                    && seen.content.as_ref().is_some_and(|content| content.owner == account.owner)
+                    && existing.content.as_ref().is_some_and(|content| content.owner == account.owner)
             });
             self.plan.needs_account = !current;
             return;
         }
         let origin = Some(&definitions.origin);
-        let seen = self.stored.account.as_ref();
-        self.consider(ObjectKey::Account, &account, seen, origin, Content::Account);
-        if let (Some(_), Some(hold)) = (seen, self.plan.holds.get(&ObjectKey::Account))
+        let existing = self.stored.account.as_ref();
+        self.consider(ObjectKey::Account, &account, existing, origin, Content::Account);
+        if let (Some(_), Some(hold)) = (existing, self.plan.holds.get(&ObjectKey::Account))
             && self.stored.layout != self.desired.layout
         {
             // The stored layout stays, so all writes must use it.
             self.layout_waits = Some(*hold);
         }
         for (name, (content, origin)) in &definitions.roles {
-            let seen = self.observed.roles.get(name);
-            self.consider(ObjectKey::Role(name.clone()), content, seen, Some(origin), Content::Role);
+            let existing = self.observed.roles.get(name);
+            self.consider(ObjectKey::Role(name.clone()), content, existing, Some(origin), Content::Role);
         }
         for (name, (content, origin)) in &definitions.groups {
-            let seen = self.observed.groups.get(name);
-            self.consider(ObjectKey::Group(name.clone()), content, seen, Some(origin), Content::Group);
+            let existing = self.observed.groups.get(name);
+            self.consider(ObjectKey::Group(name.clone()), content, existing, Some(origin), Content::Group);
         }
         let unwanted_roles = self.observed.roles.iter().filter(|(name, _)| !definitions.roles.contains_key(*name));
-        let unwanted_roles = unwanted_roles.map(|(name, seen)| (ObjectKey::Role(name.clone()), seen.mark.as_ref()));
+        let unwanted_roles =
+            unwanted_roles.map(|(name, existing)| (ObjectKey::Role(name.clone()), existing.mark.as_ref()));
         let unwanted_groups = self.observed.groups.iter().filter(|(name, _)| !definitions.groups.contains_key(*name));
-        let unwanted_groups = unwanted_groups.map(|(name, seen)| (ObjectKey::Group(name.clone()), seen.mark.as_ref()));
+        let unwanted_groups =
+            unwanted_groups.map(|(name, existing)| (ObjectKey::Group(name.clone()), existing.mark.as_ref()));
         let unwanted: Vec<_> = unwanted_roles.chain(unwanted_groups).collect();
         for (object, mark) in unwanted {
             if ownership(mark, &self.policy.mark) == Ownership::Ours {
@@ -354,21 +356,21 @@ impl Planner<'_> {
         &mut self,
         object: ObjectKey,
         desired: &C,
-        seen: Option<&Existing<C>>,
+        existing: Option<&Existing<C>>,
         origin: Option<&Origin>,
         content: impl Fn(C) -> Content,
     ) {
-        let cause = match self.judge(desired, seen) {
+        let cause = match self.judge(desired, existing) {
             DiffOutcome::Nothing => return,
             DiffOutcome::NotOwned => {
-                if let Some(seen) = seen {
-                    let why = NotOwned::of(&object, Some(desired), seen, self.policy, self.layout());
+                if let Some(existing) = existing {
+                    let why = NotOwned::of(&object, Some(desired), existing, self.policy, self.layout());
                     self.not_owned(object, why);
                 }
                 return;
             }
             DiffOutcome::Drifted => {
-                let observed = seen.and_then(|seen| seen.content.as_ref());
+                let observed = existing.and_then(|existing| existing.content.as_ref());
                 let entries = drift::entries(&object, desired, observed, self.layout());
                 let corrected = self.policy.drift == DriftPolicy::Correct && self.policy.paused.is_none();
                 self.plan.drift.push(Drift { object: object.clone(), entries, corrected });
@@ -392,7 +394,7 @@ impl Planner<'_> {
             phase: Phase::Define,
             counted: false,
             approved: false,
-            seen: seen.and_then(|seen| seen.fingerprint),
+            expected: existing.and_then(|existing| existing.fingerprint),
         });
     }
 
@@ -440,7 +442,7 @@ impl Planner<'_> {
         }
         self.plan.changes.retain(|change| !change.counted);
         for email in emails {
-            let content = self.observed.members.get(&email).and_then(|seen| seen.content.as_ref());
+            let content = self.observed.members.get(&email).and_then(|existing| existing.content.as_ref());
             let content = content.map(|content| self.fitted(content));
             self.plan.kept.insert(email.clone(), content);
             self.plan.holds.insert(ObjectKey::Member(email.clone()), Hold::Guarded);
@@ -455,15 +457,15 @@ impl Planner<'_> {
         if let Access::Exactly(content) | Access::AtMost(content) = &own.access
             && content.window != Window::default()
         {
-            let seen = self.observed.members.get(email);
-            self.member(email, &Access::KeptWithin(content.window), Some(&own.origin), seen);
+            let existing = self.observed.members.get(email);
+            self.member(email, &Access::KeptWithin(content.window), Some(&own.origin), existing);
         }
     }
 
     /// Returns whether the plan's layout leaves nothing of the access that a member has in the store's layout.
     pub(super) fn loses_all_by_layout(&self, email: &Email) -> bool {
         let held = |observed: &Observed| {
-            let content = observed.members.get(email).and_then(|seen| seen.content.as_ref());
+            let content = observed.members.get(email).and_then(|existing| existing.content.as_ref());
             content.is_some_and(|content| !content.ranks.is_none())
         };
         held(self.stored) && !held(self.observed)

@@ -93,11 +93,11 @@ impl Plan {
 fn between<C: Differs + Translated>(
     object: &ObjectKey,
     content: &C,
-    seen: Option<&Existing<C>>,
+    existing: Option<&Existing<C>>,
     from: &Layout,
     to: &Layout,
 ) -> Vec<DriftEntry> {
-    let Some(there) = seen.and_then(|seen| seen.content.as_ref()) else { return Vec::new() };
+    let Some(there) = existing.and_then(|existing| existing.content.as_ref()) else { return Vec::new() };
     entries(object, content, Some(there.translated(from, to).as_ref()), to)
 }
 
@@ -154,9 +154,9 @@ impl Differences {
     }
 
     fn anomalies(&mut self, desired: &[Name], observed: &[Name]) -> &mut Self {
-        let said = |anomalies: &[Name]| if anomalies.is_empty() { ABSENT.to_owned() } else { listed(anomalies) };
+        let shown = |anomalies: &[Name]| if anomalies.is_empty() { ABSENT.to_owned() } else { listed(anomalies) };
         if desired != observed {
-            self.0.push(("anomalies".to_owned(), said(desired), said(observed)));
+            self.0.push(("anomalies".to_owned(), shown(desired), shown(observed)));
         }
         self
     }
@@ -164,8 +164,8 @@ impl Differences {
     fn groups(&mut self, desired: &[Name], observed: &[Name]) -> &mut Self {
         if desired != observed {
             let (desired, observed) = (others_first(desired, observed), others_first(observed, desired));
-            let said = |groups: &[Name]| if groups.is_empty() { ABSENT.to_owned() } else { listed(groups) };
-            self.0.push(("groups".to_owned(), said(&desired), said(&observed)));
+            let shown = |groups: &[Name]| if groups.is_empty() { ABSENT.to_owned() } else { listed(groups) };
+            self.0.push(("groups".to_owned(), shown(&desired), shown(&observed)));
         }
         self
     }

@@ -24,8 +24,8 @@ pub(super) fn plan_members(planner: &mut Planner<'_>) {
     for (email, want) in &desired.members {
         planner.member(email, &want.access, Some(&want.origin), observed.members.get(email));
     }
-    for (email, seen) in observed.members.iter().filter(|(email, _)| !desired.members.contains_key(*email)) {
-        planner.undesired(email, seen);
+    for (email, existing) in observed.members.iter().filter(|(email, _)| !desired.members.contains_key(*email)) {
+        planner.undesired(email, existing);
     }
 }
 
@@ -38,12 +38,12 @@ fn has_ended(content: &MemberContent, now: Timestamp) -> bool {
 /// revoked now.
 pub(super) fn loses_access(
     email: &Email,
-    seen: &Existing<MemberContent>,
+    existing: &Existing<MemberContent>,
     ends: &AccountRevocations,
     now: Timestamp,
 ) -> bool {
     // A block or a suspended account is an explicit revocation, which the guard does not count.
-    ends.of(email).is_none() && seen.content.as_ref().is_some_and(|content| !has_ended(content, now))
+    ends.of(email).is_none() && existing.content.as_ref().is_some_and(|content| !has_ended(content, now))
 }
 
 /// Returns whether `content` allows nothing at any time.
@@ -80,25 +80,25 @@ impl Planner<'_> {
         email: &Email,
         access: &Access,
         origin: Option<&Origin>,
-        seen: Option<&Existing<MemberContent>>,
+        existing: Option<&Existing<MemberContent>>,
     ) {
         // A member whose access is over loses it even if the entry has lost its mark: adoption only decides about
         // grants.
         let is_over = self.policy.is_declared && self.account_is_ours && access.is_over(self.policy.now);
-        let counts = |seen: &&Existing<MemberContent>| match ownership(seen.mark.as_ref(), &self.policy.mark) {
+        let counts = |existing: &&Existing<MemberContent>| match ownership(existing.mark.as_ref(), &self.policy.mark) {
             Ownership::Ours => true,
             Ownership::Unmarked => is_over,
             Ownership::Foreign => false,
         };
-        let held = seen.filter(counts).and_then(|seen| seen.content.as_ref());
+        let held = existing.filter(counts).and_then(|existing| existing.content.as_ref());
         let target = self.target(email, access, held);
         let Some(target) = self.in_force(target, held) else {
             self.keep(email, origin, held);
             return;
         };
         let exact = matches!(access, Access::Exactly(_));
-        let observed = seen.and_then(|seen| seen.content.as_ref());
-        let outcome = self.judge(target.as_ref(), seen);
+        let observed = existing.and_then(|existing| existing.content.as_ref());
+        let outcome = self.judge(target.as_ref(), existing);
         match outcome {
             DiffOutcome::Nothing => {
                 if !exact {
@@ -109,8 +109,8 @@ impl Planner<'_> {
             DiffOutcome::NotOwned if is_over && held.is_some_and(|held| self.has_access(held)) => {}
             DiffOutcome::NotOwned => {
                 let object = ObjectKey::Member(email.clone());
-                if let Some(seen) = seen {
-                    let why = NotOwned::of(&object, Some(target.as_ref()), seen, self.policy, self.layout());
+                if let Some(existing) = existing {
+                    let why = NotOwned::of(&object, Some(target.as_ref()), existing, self.policy, self.layout());
                     self.not_owned(object, why);
                 }
                 self.plan.kept.insert(email.clone(), None);
@@ -129,7 +129,7 @@ impl Planner<'_> {
             self.plan.kept.insert(email.clone(), before);
             return;
         };
-        let had = self.stored.members.get(email).and_then(|seen| seen.content.as_ref());
+        let had = self.stored.members.get(email).and_then(|existing| existing.content.as_ref());
         self.put(email, MemberChange { target: target.as_ref(), had, before: before.as_ref(), cause, exact }, origin);
     }
 
@@ -143,7 +143,7 @@ impl Planner<'_> {
     fn keep(&mut self, email: &Email, origin: Option<&Origin>, held: Option<&MemberContent>) {
         let held = held.map(|content| self.fitted(content));
         if let Some(left) = held.as_ref().filter(|_| self.loses_all_by_layout(email)) {
-            let had = self.stored.members.get(email).and_then(|seen| seen.content.as_ref());
+            let had = self.stored.members.get(email).and_then(|existing| existing.content.as_ref());
             let put = MemberChange { target: left, had, before: Some(left), cause: Cause::Spec, exact: false };
             self.put(email, put, origin);
             return;
@@ -241,7 +241,7 @@ impl Planner<'_> {
 
     fn put(&mut self, email: &Email, put: MemberChange<'_>, origin: Option<&Origin>) {
         let MemberChange { target, had, before, cause, mut exact } = put;
-        let seen = self.stored.members.get(email).and_then(|seen| seen.fingerprint);
+        let expected = self.stored.members.get(email).and_then(|existing| existing.fingerprint);
         let object = ObjectKey::Member(email.clone());
         let mut written = target.clone();
         let narrows = before.is_some_and(|before| !is_within(before, &written));
@@ -289,7 +289,7 @@ impl Planner<'_> {
                 && !ends_by_time
                 && cause != Cause::Drift,
             approved: false,
-            seen,
+            expected,
             put: Some((Content::Member(Box::new(written)), fingerprint)),
             cause,
             origin,
@@ -326,20 +326,20 @@ impl Planner<'_> {
         Some(Origin { why: why.map(Name::from), ..own })
     }
 
-    fn undesired(&mut self, email: &Email, seen: &Existing<MemberContent>) {
-        let ownership = ownership(seen.mark.as_ref(), &self.policy.mark);
+    fn undesired(&mut self, email: &Email, existing: &Existing<MemberContent>) {
+        let ownership = ownership(existing.mark.as_ref(), &self.policy.mark);
         if self.stays_as_owner(email) {
             if ownership != Ownership::Foreign {
                 self.member(
                     email,
                     &self.desired.ends.of(email).map_or(Access::Kept, Access::Revoked),
                     None,
-                    Some(seen),
+                    Some(existing),
                 );
             }
             return;
         }
-        let has_access = seen.content.as_ref().is_some_and(|content| self.has_access(content));
+        let has_access = existing.content.as_ref().is_some_and(|content| self.has_access(content));
         let is_blocked =
             has_access && self.account_is_ours && self.desired.ends.of(email) == Some(RevocationReason::Blocked);
         let cause = match ownership {
@@ -347,23 +347,23 @@ impl Planner<'_> {
             Ownership::Ours => Cause::Unwanted,
             // A block names the person: it applies also to undeclared members, under any policy.
             Ownership::Unmarked if is_blocked && self.policy.is_declared => {
-                self.report_unmanaged(email, seen, true);
+                self.report_unmanaged(email, existing, true);
                 Cause::Unmanaged
             }
             Ownership::Unmarked if self.desired.scope != Scope::Account || !self.whole => return,
             Ownership::Unmarked => match self.policy.unmanaged {
                 Unmanaged::Ignore => return,
                 Unmanaged::Report => {
-                    self.report_unmanaged(email, seen, false);
+                    self.report_unmanaged(email, existing, false);
                     return;
                 }
                 Unmanaged::Remove => {
-                    self.report_unmanaged(email, seen, true);
+                    self.report_unmanaged(email, existing, true);
                     Cause::Unmanaged
                 }
             },
         };
-        let counted = loses_access(email, seen, &self.desired.ends, self.policy.now);
+        let counted = loses_access(email, existing, &self.desired.ends, self.policy.now);
         let removal = Change::removal(ObjectKey::Member(email.clone()), cause, Phase::Revoke);
         let desired = self.desired;
         let origin = match cause {
@@ -380,16 +380,16 @@ impl Planner<'_> {
         if self.whole {
             return self.plan.owner_kept.as_ref() == Some(email);
         }
-        let account = self.observed.account.as_ref().and_then(|seen| seen.content.as_ref());
+        let account = self.observed.account.as_ref().and_then(|existing| existing.content.as_ref());
         account.is_some_and(|account| account.owner.as_ref() == Some(email))
     }
 
-    fn report_unmanaged(&mut self, email: &Email, seen: &Existing<MemberContent>, corrected: bool) {
+    fn report_unmanaged(&mut self, email: &Email, existing: &Existing<MemberContent>, corrected: bool) {
         let object = ObjectKey::Member(email.clone());
         if !corrected {
             self.plan.holds.insert(object.clone(), Hold::DriftReported);
         }
-        let observed = seen.content.as_ref().map_or_else(String::new, |content| content.summary(self.layout()));
+        let observed = existing.content.as_ref().map_or_else(String::new, |content| content.summary(self.layout()));
         let entries = vec![drift::entry(&object, "object", drift::ABSENT, &observed)];
         self.plan.drift.push(Drift { object, entries, corrected });
     }

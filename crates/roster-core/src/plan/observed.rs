@@ -133,12 +133,12 @@ fn rows<K: Clone + Ord, C: Translated>(
     from: &Layout,
     to: &Layout,
 ) -> BTreeMap<K, Existing<C>> {
-    let row = |seen: &Existing<C>| Existing {
-        content: seen.content.as_ref().map(|content| content.translated(from, to).into_owned()),
-        mark: seen.mark.clone(),
-        fingerprint: seen.fingerprint,
+    let row = |existing: &Existing<C>| Existing {
+        content: existing.content.as_ref().map(|content| content.translated(from, to).into_owned()),
+        mark: existing.mark.clone(),
+        fingerprint: existing.fingerprint,
     };
-    rows.iter().map(|(key, seen)| (key.clone(), row(seen))).collect()
+    rows.iter().map(|(key, existing)| (key.clone(), row(existing))).collect()
 }
 
 /// Returns the entry of content that was just applied.

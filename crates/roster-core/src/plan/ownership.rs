@@ -31,18 +31,19 @@ impl NotOwned {
     pub(super) fn of<C: Differs>(
         object: &ObjectKey,
         desired: Option<&C>,
-        seen: &Existing<C>,
+        existing: &Existing<C>,
         policy: &Policy,
         layout: &Layout,
     ) -> Self {
-        if let Some(mark) = seen.mark.as_ref().filter(|mark| ownership(Some(mark), &policy.mark) == Ownership::Foreign)
+        if let Some(mark) =
+            existing.mark.as_ref().filter(|mark| ownership(Some(mark), &policy.mark) == Ownership::Foreign)
         {
             return Self::OfCluster(mark.cluster.clone());
         }
         if policy.adoption == Adoption::Never {
             return Self::Never;
         }
-        let mut entries = match (desired, &seen.content) {
+        let mut entries = match (desired, &existing.content) {
             (Some(desired), Some(content)) => drift::entries(object, desired, Some(content), layout),
             _ => Vec::new(),
         };
@@ -99,12 +100,12 @@ pub(super) enum DiffOutcome {
 /// fingerprint with different content is drift. An unmarked object is subject to the adoption policy.
 pub(super) fn judge<C: Fingerprinted>(
     wanted: &Wanted<'_, C>,
-    seen: Option<&Existing<C>>,
+    existing: Option<&Existing<C>>,
     policy: &Policy,
 ) -> DiffOutcome {
-    let Some(seen) = seen else { return DiffOutcome::Put(Cause::Spec) };
-    let is_identical = seen.content.as_ref() == Some(wanted.desired);
-    match (ownership(seen.mark.as_ref(), &policy.mark), &seen.content) {
+    let Some(existing) = existing else { return DiffOutcome::Put(Cause::Spec) };
+    let is_identical = existing.content.as_ref() == Some(wanted.desired);
+    match (ownership(existing.mark.as_ref(), &policy.mark), &existing.content) {
         (Ownership::Foreign, _) => DiffOutcome::NotOwned,
         (Ownership::Unmarked, None) => DiffOutcome::Put(Cause::Spec),
         (Ownership::Unmarked, Some(_)) => match policy.adoption {
@@ -113,7 +114,7 @@ pub(super) fn judge<C: Fingerprinted>(
             Adoption::IfIdentical if is_identical && wanted.same_layout => DiffOutcome::Put(Cause::Adoption),
             Adoption::IfIdentical | Adoption::Never => DiffOutcome::NotOwned,
         },
-        (Ownership::Ours, _) if seen.fingerprint != Some(wanted.fingerprint) => DiffOutcome::Put(Cause::Spec),
+        (Ownership::Ours, _) if existing.fingerprint != Some(wanted.fingerprint) => DiffOutcome::Put(Cause::Spec),
         (Ownership::Ours, _) if is_identical => DiffOutcome::Nothing,
         (Ownership::Ours, _) => DiffOutcome::Drifted,
     }

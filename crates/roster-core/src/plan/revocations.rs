@@ -36,10 +36,10 @@ pub(crate) fn plan_revocations(
         (email.clone(), DesiredMember { access: only_its_end(&member.access), ..member.clone() })
     };
     let mut members: BTreeMap<Email, DesiredMember> = desired.members.iter().map(of).collect();
-    let account = observed.account.as_ref().and_then(|seen| seen.content.as_ref());
+    let account = observed.account.as_ref().and_then(|existing| existing.content.as_ref());
     let owner = account.and_then(|account| account.owner.as_ref());
-    for (email, seen) in observed.members.iter().filter(|(email, _)| !desired.members.contains_key(*email)) {
-        let is_ours = ownership(seen.mark.as_ref(), &policy.mark) == Ownership::Ours;
+    for (email, existing) in observed.members.iter().filter(|(email, _)| !desired.members.contains_key(*email)) {
+        let is_ours = ownership(existing.mark.as_ref(), &policy.mark) == Ownership::Ours;
         if gone == UndeclaredMembers::Remove && is_ours && owner != Some(email) {
             continue;
         }

@@ -28,11 +28,12 @@ pub(super) fn plan_while_layout_waits(
 ) -> Plan {
     let sections = Sections::new(&observed.layout, &desired.layout);
     let waiting = |(email, member): (&Email, &DesiredMember)| {
-        let seen = observed.members.get(email).filter(|s| ownership(s.mark.as_ref(), &policy.mark) == Ownership::Ours);
-        let held = seen.and_then(|seen| seen.content.as_ref());
+        let existing =
+            observed.members.get(email).filter(|s| ownership(s.mark.as_ref(), &policy.mark) == Ownership::Ours);
+        let held = existing.and_then(|existing| existing.content.as_ref());
         // The content is as last applied. Only the layout differs, and that drift is reported on the account.
         let is_applied = |content: &Arc<MemberContent>| {
-            let fingerprint = seen.and_then(|seen| seen.fingerprint);
+            let fingerprint = existing.and_then(|existing| existing.fingerprint);
             held == Some(content.as_ref()) && fingerprint == Some(content.fingerprint(&desired.layout))
         };
         if matches!(&member.access, Access::Exactly(content) if is_applied(content)) {

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_by_somebodys_word_comes_before_time_and_guard() {
+    fn an_explicit_revocation_takes_precedence_over_time_and_guard() {
         let over = Window { starts_at: None, expires_at: Some(at(-1)) };
         let words = [
             (Some(RevocationReason::Blocked), MemberAccess::Blocked),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_instant_is_in_and_the_last_is_out() {
+    fn a_window_includes_its_start_and_excludes_its_end() {
         let window = |starts, expires| {
             content(Window { starts_at: Some(at(starts)), expires_at: Some(at(expires)) }, None, &[1])
         };
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_invalid_and_has_something_all_the_same_is_active() {
+    fn an_invalid_member_with_access_is_active() {
         let invalid = Circumstances { is_valid: false, is_held: false, now: NOW };
         assert_eq!(word(&content(Window::default(), None, &[0, 1]), invalid), MemberAccess::Active);
         assert_eq!(word(&content(Window::default(), None, &[0, 0]), invalid), MemberAccess::Invalid);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_is_what_has_changed() {
+    fn only_changed_access_is_reported() {
         let active = content(Window { starts_at: None, expires_at: Some(at(60)) }, None, &[1]);
         let blocked = content(Window::default(), Some(RevocationReason::Blocked), &[0]);
         let circumstances = Circumstances { is_valid: true, is_held: false, now: NOW };

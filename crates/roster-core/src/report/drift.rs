@@ -51,10 +51,10 @@ pub fn drift_sentence(entry: &DriftEntry) -> String {
 
 /// Returns the first `shown` entries as sentences, and the number of the others followed by `rest`.
 pub(super) fn sentences(entries: &[DriftEntry], shown: usize, rest: &str) -> String {
-    let said = entries.iter().take(shown).map(drift_sentence).collect::<Vec<_>>().join("; ");
+    let text = entries.iter().take(shown).map(drift_sentence).collect::<Vec<_>>().join("; ");
     match entries.len().saturating_sub(shown) {
-        0 => said,
-        more => format!("{said}; and {more} more{rest}"),
+        0 => text,
+        more => format!("{text}; and {more} more{rest}"),
     }
 }
 
@@ -62,23 +62,23 @@ pub(super) fn sentences(entries: &[DriftEntry], shown: usize, rest: &str) -> Str
 pub(super) fn drift_advice(entries: &[DriftEntry]) -> String {
     let unmanaged = entries.iter().filter(|entry| is_unmanaged(entry)).count();
     let fields = entries.len() - unmanaged;
-    let mut said = Vec::new();
+    let mut parts = Vec::new();
     if fields > 0 || unmanaged == 0 {
         let what = if fields == 0 {
             "the store differs".to_owned()
         } else {
             format!("{} {} in the store", counted(fields, "field"), agree(&fields, "differs", "differ"))
         };
-        said.push(format!("{what}, and drift.policy is Report; set drift.policy: Correct to have it corrected"));
+        parts.push(format!("{what}, and drift.policy is Report; set drift.policy: Correct to have it corrected"));
     }
     if unmanaged > 0 {
-        said.push(format!(
+        parts.push(format!(
             "the store has {}; set drift.unmanaged: Remove to remove {}",
             counted(unmanaged, "undeclared member"),
             agree(&unmanaged, "it", "them")
         ));
     }
-    said.join("; ")
+    parts.join("; ")
 }
 
 /// Returns the address of the undeclared member that an entry is about; `None` if it is about something else.

@@ -45,7 +45,7 @@ pub(crate) fn access_changes<'a>(
     made.filter_map(move |(change, _)| {
         let ObjectKey::Member(email) = &change.object else { return None };
         let before = observed.members.get(email).and_then(|seen| seen.content.as_ref());
-        let (action, said) = match (&change.put, before) {
+        let (action, text) = match (&change.put, before) {
             (Some((Content::Member(after), _)), None) => {
                 let has_access = after.is_in_force(batch.now) && !after.ranks.is_none();
                 let action = if has_access { "granted" } else { "added" };
@@ -77,11 +77,11 @@ pub(crate) fn access_changes<'a>(
         let origin = change.origin.as_ref().map(ToString::to_string);
         let cause = change.cause.as_str();
         // A change of only the mark or the fingerprint changes nobody's access.
-        (!said.is_empty()).then(|| AccessChange {
+        (!text.is_empty()).then(|| AccessChange {
             membership,
             email: email.clone(),
             action,
-            change: said,
+            change: text,
             cause,
             origin,
             approved: change.approved,

@@ -94,13 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_back_names_five_and_counts_the_others() {
+    fn held_removals_list_five_people_and_count_the_rest() {
         let approve =
             "too many. If this is wanted, set the annotation roster.dev/approve-removal=c0ffee on the Account";
         assert_eq!(held(&guarded(1)), format!("1 removal is held back (m0@x.example): {approve}"));
         let other = Guarded { other_approval: Some("beef".to_owned()), ..guarded(1) };
-        let said = "; the approved hash beef is for other removals, or was already used";
-        assert_eq!(held(&other), format!("1 removal is held back (m0@x.example): {approve}{said}"));
+        let used = "; the approved hash beef is for other removals, or was already used";
+        assert_eq!(held(&other), format!("1 removal is held back (m0@x.example): {approve}{used}"));
         let two = format!("2 removals are held back (m0@x.example, m1@x.example): {approve}");
         assert_eq!(held(&guarded(2)), two);
         assert!(held(&guarded(5)).contains("m3@x.example, m4@x.example): "), "{}", held(&guarded(5)));

@@ -30,7 +30,7 @@ pub(crate) use made::access_changes;
 pub use messages::{failure, guard, held, held_deletion};
 pub use notice::{Notice, NoticeReason};
 pub use pass::report;
-pub use pass_report::{AppliedPlan, PassEnd, PassReport};
+pub use pass_report::{AppliedPlan, PassCompletion, PassReport};
 pub use render::{Rendered, render};
 pub use revocations_only::RevocationsOnly;
 pub use status::{AccessReport, Detail, DriftReport, Report, Synced, Waits};

@@ -23,43 +23,43 @@ const SHOWN: usize = 5;
 
 /// Returns the events of a pass.
 pub(super) fn of(pass: &ObjectsInScope, outcomes: &Outcomes<'_>, access_events: &AccessEvents) -> Vec<Notice> {
-    let mut notices = Notices { pass, told: Vec::new() };
+    let mut notices = Notices { pass, list: Vec::new() };
     let made = outcomes.made.values().filter(|made| made.is_ok()).count();
     if made > 0 {
-        notices.told.push(Notice { count: made, ..notices.of_account(Reason::Applied, String::new()) });
+        notices.list.push(Notice { count: made, ..notices.of_account(Reason::Applied, String::new()) });
     }
     for reason in [Reason::AccessEnded, Reason::AccessBegan] {
         let turned = access_events.iter().filter(|(_, of, _)| *of == reason);
-        notices.tell(reason, turned.map(|(object, _, note)| (object, note.clone())).collect());
+        notices.add(reason, turned.map(|(object, _, note)| (object, note.clone())).collect());
     }
     let drift = || outcomes.plan.drift.iter().map(|drift| (&drift.object, drift));
     // Drift that is already in the status needs no new event.
     let news = drift().filter(|(object, _)| notices.meta(object).status.drift_detected.is_none());
     let found: Vec<_> = news.map(|(object, drift)| (object, describe(drift))).collect();
-    notices.tell(Reason::DriftDetected, found);
+    notices.add(Reason::DriftDetected, found);
     let corrected = drift().filter(|(object, _)| outcomes.is_corrected(object));
     let corrected: Vec<_> =
         corrected.map(|(object, drift)| (object, format!("corrected: {}", describe(drift)))).collect();
-    notices.tell(Reason::DriftCorrected, corrected);
+    notices.add(Reason::DriftCorrected, corrected);
     if outcomes.plan.guarded.is_some() {
-        notices.told.push(notices.of_account(Reason::RemovalGuarded, outcomes.guard_message()));
+        notices.list.push(notices.of_account(Reason::RemovalGuarded, outcomes.guard_message()));
     }
     let refused = outcomes.plan.changes.iter().filter_map(|change| {
         let error = outcomes.made.get(&change.object)?.as_ref().err()?;
         let of_object = matches!(error, StoreError::Invalid(_) | StoreError::Denied(_) | StoreError::Unsupported(_));
         of_object.then(|| (&change.object, words(error)))
     });
-    notices.tell(Reason::Rejected, refused.collect());
-    notices.told
+    notices.add(Reason::Rejected, refused.collect());
+    notices.list
 }
 
 struct Notices<'a> {
     pass: &'a ObjectsInScope,
-    told: Vec<Notice>,
+    list: Vec<Notice>,
 }
 
 impl<'a> Notices<'a> {
-    fn tell(&mut self, reason: Reason, what: Vec<(&ObjectKey, String)>) {
+    fn add(&mut self, reason: Reason, what: Vec<(&ObjectKey, String)>) {
         let rest = what.len().saturating_sub(ONE_BY_ONE);
         for (object, note) in what.into_iter().take(ONE_BY_ONE) {
             let (reference, meta) = self.object(object);
@@ -67,10 +67,10 @@ impl<'a> Notices<'a> {
             let says_who = matches!(reason, Reason::DriftDetected | Reason::DriftCorrected);
             let is_of_another = reference.kind == KindName::Account && !says_who;
             let note = if is_of_another { format!("{object}: {note}") } else { note };
-            self.told.push(Notice::new(reference, meta, reason, note));
+            self.list.push(Notice::new(reference, meta, reason, note));
         }
         if rest > 0 {
-            self.told.push(self.of_account(
+            self.list.push(self.of_account(
                 reason,
                 format!("and {rest} more {}; see the status of each", agree(&rest, "object", "objects")),
             ));

@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    AccessReport, AppliedPlan, DriftReport, NoticeReason, PassEnd, PassReport, Report, Synced, Waits,
+    AccessReport, AppliedPlan, DriftReport, NoticeReason, PassCompletion, PassReport, Report, Synced, Waits,
     access::Circumstances,
     bodies::{
         account_report, group_report, member_report, report_invitations, report_unaddressed, role_key, role_report,
@@ -114,7 +114,7 @@ impl<'a> Outcomes<'a> {
             let members =
                 self.plan.changes.iter().filter(failed).map(|change| change.object.person().cloned()).collect();
             let why = format!("{} failed; {first}", counted(failures.len(), "change"));
-            outcome.end = PassEnd::Retry { why, revokes, members, by_store: false };
+            outcome.completion = PassCompletion::Retry { why, revokes, members, by_store: false };
         }
     }
 
@@ -316,7 +316,7 @@ impl<'a> Outcomes<'a> {
         let mut report = account_report(&pass.account, definitions, pass, Some(pass.now));
         self.put_sync(&mut report, &ObjectKey::Account);
         if definitions.desired.is_none() && matches!(report.synced, Synced::Yes { .. }) {
-            // The desired content is unknown, so nothing can be said about sync.
+            // The desired content is unknown, so the sync state is unknown.
             report.synced = Synced::Silent;
         }
         let failures: Vec<_> =

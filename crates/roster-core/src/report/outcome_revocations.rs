@@ -2,7 +2,7 @@
 //! `report::pass`; the status of the account says why everything else waits.
 
 use super::{
-    AppliedPlan, Detail, PassEnd, PassReport, Report, RevocationsOnly, Synced,
+    AppliedPlan, Detail, PassCompletion, PassReport, Report, RevocationsOnly, Synced,
     bodies::{account_report, member_report},
     notices,
     outcome::{AccessEvents, Outcomes},
@@ -25,17 +25,19 @@ pub(super) fn report(
 ) {
     let outcomes = Outcomes::new(pass, done);
     outcomes.count(outcome);
-    if outcome.end == PassEnd::Done {
-        outcome.end = match why {
+    if outcome.completion == PassCompletion::Done {
+        outcome.completion = match why {
             RevocationsOnly::Terminating => {
-                PassEnd::Retry { why: why.message(), revokes: false, members: None, by_store: false }
+                PassCompletion::Retry { why: why.message(), revokes: false, members: None, by_store: false }
             }
             // A fix of the cause triggers a new pass, so no retry is needed.
             RevocationsOnly::ManagedAccounts
             | RevocationsOnly::DeletionHeld
             | RevocationsOnly::Unreadable(_)
-            | RevocationsOnly::RecreatedDefinitions(_) => PassEnd::Done,
-            RevocationsOnly::Unknown(_) | RevocationsOnly::Listing(_) | RevocationsOnly::Unprotected => PassEnd::Waits,
+            | RevocationsOnly::RecreatedDefinitions(_) => PassCompletion::Done,
+            RevocationsOnly::Unknown(_) | RevocationsOnly::Listing(_) | RevocationsOnly::Unprotected => {
+                PassCompletion::Waits
+            }
         };
     }
     let definitions = &judged.definitions;

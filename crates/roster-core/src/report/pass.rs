@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    AppliedPlan, PassEnd, PassReport, RevocationsOnly, notices,
+    AppliedPlan, PassCompletion, PassReport, RevocationsOnly, notices,
     outcome::{AccessEvents, Outcomes},
     outcome_revocations,
     without_store::{report_failure, report_without_store},
@@ -20,13 +20,13 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
         reports: Vec::new(),
         shown: Vec::new(),
         notices: Vec::new(),
-        end: PassEnd::Done,
+        completion: PassCompletion::Done,
         changes: BTreeMap::new(),
         drift: (0, 0),
         deadlines: judged.deadlines.clone(),
         confirmed: matches!(result, Ok(Some(AppliedPlan { confirmed: true, .. }))),
         revocations_only: matches!(result, Ok(Some(AppliedPlan { revocations_only: Some(_), .. }))),
-        remade: matches!(
+        recreated: matches!(
             result,
             Ok(Some(AppliedPlan { revocations_only: Some(RevocationsOnly::RecreatedDefinitions(_)), .. }))
         ),
@@ -44,7 +44,7 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
     match result {
         Ok(Some(done)) => {
             if done.plan.needs_account {
-                outcome.end = PassEnd::NeedsAccount;
+                outcome.completion = PassCompletion::NeedsAccount;
                 return outcome;
             }
             if done.interrupted {
@@ -53,11 +53,11 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
                 let outcomes = Outcomes::new(pass, done);
                 outcomes.count(&mut outcome);
                 outcome.notices = notices::of(pass, &outcomes, &AccessEvents::new());
-                match &mut outcome.end {
+                match &mut outcome.completion {
                     // Retries everything after a delay: a failure must not be forgotten because a revocation
                     // interrupted the pass.
-                    PassEnd::Retry { members, .. } => *members = None,
-                    end => *end = PassEnd::Interrupted,
+                    PassCompletion::Retry { members, .. } => *members = None,
+                    completion => *completion = PassCompletion::Interrupted,
                 }
                 return outcome;
             }
@@ -72,7 +72,8 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
         Ok(None) => report_without_store(pass, judged, &mut outcome),
         Err(error) => {
             let by_store = error.is_of_store();
-            outcome.end = PassEnd::Retry { why: error.to_string(), revokes: true, members: None, by_store };
+            outcome.completion =
+                PassCompletion::Retry { why: error.to_string(), revokes: true, members: None, by_store };
             report_failure(pass, judged, error, &mut outcome);
         }
     }

@@ -44,8 +44,8 @@ pub struct PassReport {
     pub shown: Vec<(ObjectRef, Report)>,
     /// Events to publish.
     pub notices: Vec<Notice>,
-    /// Result of the pass as a whole.
-    pub end: PassEnd,
+    /// How far the pass got.
+    pub completion: PassCompletion,
     /// Number of changes made, by kind of object and cause.
     pub changes: BTreeMap<(&'static str, Cause), u64>,
     /// Number of differences found, and of those that were corrected.
@@ -57,7 +57,7 @@ pub struct PassReport {
     /// Whether only explicit revocations were made.
     pub revocations_only: bool,
     /// Whether they were the only ones because a definition was recreated.
-    pub remade: bool,
+    pub recreated: bool,
     /// Removals that the guard holds back, within the scope of the pass.
     pub guarded: Option<Guarded>,
     /// Whether removals are held because there are too many, and so stay held until they are approved; `None` if that
@@ -70,9 +70,9 @@ pub struct PassReport {
     pub replaced: bool,
 }
 
-/// Result of a pass.
+/// How far a pass got, and how the rest is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PassEnd {
+pub enum PassCompletion {
     /// All possible changes are made.
     Done,
     /// A change failed and may succeed later.
@@ -95,7 +95,7 @@ pub enum PassEnd {
     Interrupted,
 }
 
-impl PassEnd {
+impl PassCompletion {
     /// Clears `by_store` if the failure had another cause than the store.
     pub(crate) const fn not_by_store(&mut self, is_other: bool) {
         if let Self::Retry { by_store, .. } = self {

@@ -172,7 +172,7 @@ impl Writer<'_> {
         let valid = self.valid();
         let synced = self.synced();
         let drifted = self.drifted();
-        let said = [
+        let rendered = [
             Some(self.ready(&valid, synced.as_ref(), drifted.as_ref())),
             Some(valid),
             synced,
@@ -181,21 +181,21 @@ impl Writer<'_> {
             self.reconciling(),
             self.stalled(),
         ];
-        said.into_iter().flatten().map(|said| self.dated(said)).collect()
+        rendered.into_iter().flatten().map(|rendered| self.dated(rendered)).collect()
     }
 
-    fn dated(&self, said: RenderedCondition) -> Condition {
-        let since = self.was.since(said.kind, said.is_true).unwrap_or(self.now);
-        let mut message = said.message;
+    fn dated(&self, rendered: RenderedCondition) -> Condition {
+        let since = self.was.since(rendered.kind, rendered.is_true).unwrap_or(self.now);
+        let mut message = rendered.message;
         if message.len() > MESSAGE {
             let cut = (0..=MESSAGE - 4).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
             message.truncate(cut);
             message.push_str(" …");
         }
         Condition {
-            type_: said.kind.as_str().to_owned(),
-            status: if said.is_true { "True" } else { "False" }.to_owned(),
-            reason: said.reason,
+            type_: rendered.kind.as_str().to_owned(),
+            status: if rendered.is_true { "True" } else { "False" }.to_owned(),
+            reason: rendered.reason,
             message,
             last_transition_time: time(since),
             observed_generation: Some(self.report.generation),
@@ -268,12 +268,15 @@ impl Writer<'_> {
                 message: waits.message.clone(),
             };
         }
-        let bad = [Some(valid), synced].into_iter().flatten().find(|said| !said.is_true);
-        let bad = bad.or_else(|| drifted.filter(|said| said.is_true));
+        let bad = [Some(valid), synced].into_iter().flatten().find(|rendered| !rendered.is_true);
+        let bad = bad.or_else(|| drifted.filter(|rendered| rendered.is_true));
         match bad {
-            Some(said) => {
-                RenderedCondition { kind, is_true: false, reason: said.reason.clone(), message: said.message.clone() }
-            }
+            Some(rendered) => RenderedCondition {
+                kind,
+                is_true: false,
+                reason: rendered.reason.clone(),
+                message: rendered.message.clone(),
+            },
             None => RenderedCondition { kind, is_true: true, reason: "Ready".to_owned(), message: String::new() },
         }
     }

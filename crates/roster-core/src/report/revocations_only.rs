@@ -33,14 +33,14 @@ pub enum RevocationsOnly {
 
 impl RevocationsOnly {
     /// Reason of `Ready=False` after a definition was recreated.
-    pub(crate) const REMADE: &'static str = "DefinitionRecreated";
+    pub(crate) const RECREATED: &'static str = "DefinitionRecreated";
 
     /// Returns the reason of `Ready=False`.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Terminating => "Terminating",
-            Self::RecreatedDefinitions(_) => Self::REMADE,
+            Self::RecreatedDefinitions(_) => Self::RECREATED,
             Self::ManagedAccounts => "ManagedAccountsExist",
             Self::DeletionHeld => "RemovalGuarded",
             Self::Unknown(_) | Self::Listing(_) => "DefinitionsMissing",
@@ -59,7 +59,7 @@ impl RevocationsOnly {
             Self::RecreatedDefinitions(RecreatedDefinitions { kinds, at }) => {
                 let names: Vec<&str> = kinds.iter().flatten().filter_map(|kind| api::crd_name(kind.as_str())).collect();
                 format!(
-                    "{} {} re-created after this Account, and the objects were deleted with the former definition: \
+                    "{} {} recreated after this Account, and the objects were deleted with the former definition: \
                      only suspensions, expiries and blocks are applied until the objects are applied again and the \
                      Account has the annotation {APPROVE_DEFINITION_ANNOTATION}={at}",
                     names.join(" and "),

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_that_is_made_again_has_revisions_of_its_own() {
+    fn a_recreated_account_has_its_own_revisions() {
         let mut index = Index::new(Seed::default());
         let first = appears(&mut index, "1");
         for (kind, name) in [(KindName::Role, "clerk"), (KindName::Account, "acme")] {

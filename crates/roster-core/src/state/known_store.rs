@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_store_is_used_only_where_none_is_known_or_it_is_approved() {
+    fn another_store_is_used_only_if_none_is_known_or_it_is_approved() {
         let name = |text: &str| (!text.is_empty()).then(|| Name::new(text));
         for (id, approved, answers, judged) in [
             ("", "", "", StoreAnswer::Known),

@@ -18,13 +18,17 @@ impl RecreatedDefinitions {
     /// Kinds whose objects grant or restrict access, so that their loss would change it.
     pub const KINDS: [KindName; 3] = [KindName::Role, KindName::UserGroup, KindName::Membership];
 
-    /// Finds the definitions that were created after an Account, by kind and time. Returns `None` if `said` is the
+    /// Finds the definitions that were created after an Account, by kind and time. Returns `None` if `approved` is the
     /// time of the latest one, which confirms that all objects exist again (`roster.dev/approve-definition`).
     #[must_use]
-    pub fn find(made: impl Fn(KindName) -> Option<Timestamp>, account: Timestamp, said: Option<&str>) -> Option<Self> {
+    pub fn find(
+        made: impl Fn(KindName) -> Option<Timestamp>,
+        account: Timestamp,
+        approved: Option<&str>,
+    ) -> Option<Self> {
         let made = Self::KINDS.map(|kind| Some(kind).zip(made(kind).filter(|at| *at > account)));
         let at = made.iter().flatten().map(|(_, at)| *at).max()?;
-        let is_said = said.and_then(|text| text.parse::<Timestamp>().ok()) == Some(at);
+        let is_said = approved.and_then(|text| text.parse::<Timestamp>().ok()) == Some(at);
         (!is_said).then(|| Self { kinds: made.map(|one| one.map(|(kind, _)| kind)), at })
     }
 }
@@ -34,14 +38,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_definition_is_anew_where_it_is_younger_than_the_account_until_somebody_names_its_time() {
+    fn a_definition_younger_than_the_account_counts_as_recreated_until_it_is_approved() {
         let at = |second: i64| Timestamp::from_second(second).unwrap();
         let made = |kind| match kind {
             KindName::Role => Some(at(20)),
             KindName::Membership => Some(at(30)),
             _ => None,
         };
-        let find = |account, said: Option<&str>| RecreatedDefinitions::find(made, at(account), said);
+        let find = |account, approved: Option<&str>| RecreatedDefinitions::find(made, at(account), approved);
         let of = |role: bool| {
             Some(RecreatedDefinitions {
                 kinds: [role.then_some(KindName::Role), None, Some(KindName::Membership)],

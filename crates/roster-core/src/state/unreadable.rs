@@ -46,7 +46,7 @@ impl fmt::Display for Unreadable {
 /// Unreadable object as stored in the index.
 #[derive(Clone, Debug)]
 pub(super) struct UnreadableRecord {
-    told: Unreadable,
+    object: Unreadable,
     /// Account that is held, since the object may have been effective there before this process started.
     holds_back: Option<AccountKey>,
 }
@@ -73,7 +73,7 @@ impl UnreadableObjects {
     }
 
     fn insert(&mut self, record: UnreadableRecord) {
-        let reference = record.told.object.clone();
+        let reference = record.object.object.clone();
         self.remove(&reference);
         if let Some(key) = &record.holds_back {
             self.held_back.entry(key.clone()).or_default().insert(reference.clone());
@@ -90,7 +90,7 @@ impl Index {
             named.insert((reference.namespace.clone(), reference.name.clone()));
         });
         let before = self.unreadable.objects.get(&reference);
-        let before = before.filter(|before| before.told.meta.uid == unreadable.meta.uid);
+        let before = before.filter(|before| before.object.meta.uid == unreadable.meta.uid);
         let may_have_counted = before.map_or(is_listed.is_some(), |before| before.holds_back.is_some());
         let mut impacts = Vec::new();
         let known = self.meta(&reference).map(|meta| meta.uid.clone());
@@ -104,7 +104,7 @@ impl Index {
         let counts = is_of_account(reference.kind) && !is_known && may_have_counted && !unreadable.meta.deleting;
         let holds_back = unreadable.account_key().filter(|_| counts);
         impacts.extend(holds_back.iter().cloned().map(Impact::Account));
-        self.unreadable.insert(UnreadableRecord { told: unreadable, holds_back });
+        self.unreadable.insert(UnreadableRecord { object: unreadable, holds_back });
         impacts
     }
 
@@ -124,12 +124,12 @@ impl Index {
     /// Returns an object that cannot be read, as last received.
     #[must_use]
     pub fn unreadable(&self, reference: &ObjectRef) -> Option<&Unreadable> {
-        self.unreadable.objects.get(reference).map(|record| &record.told)
+        self.unreadable.objects.get(reference).map(|record| &record.object)
     }
 
     /// Returns all objects that cannot be read, in order.
     pub fn all_unreadable(&self) -> impl Iterator<Item = &Unreadable> {
-        self.unreadable.objects.values().map(|record| &record.told)
+        self.unreadable.objects.values().map(|record| &record.object)
     }
 
     /// Returns the first object that holds an account, since it cannot be read and may have been effective.
@@ -145,7 +145,7 @@ impl Index {
     }
 
     pub(super) fn unreadable_meta(&mut self, reference: &ObjectRef) -> Option<&mut Meta> {
-        self.unreadable.objects.get_mut(reference).map(|record| &mut record.told.meta)
+        self.unreadable.objects.get_mut(reference).map(|record| &mut record.object.meta)
     }
 
     /// Returns the known version of an object with new metadata. An object of no account also keeps its generation,

@@ -15,12 +15,12 @@ use serde_json::Value;
 
 use crate::support::{PORTAL, Pass, World, crowd, membership};
 
-/// A pass over `acme`, in which the store makes of each change what `outcome` says.
+/// Runs a pass over `acme` in which every change has this outcome.
 fn pass(pass: &Pass, observed: &Observed, outcome: &Result<(), StoreError>) -> PassReport {
     pass_after(pass, None, observed, outcome)
 }
 
-/// Like the function above, but the status of every Membership said `was` before.
+/// Like the function above, but every Membership had the status `was` before.
 fn pass_after(
     pass: &Pass,
     was: Option<MemberAccess>,
@@ -47,7 +47,7 @@ fn statuses(reports: &PassReport) -> BTreeMap<String, Value> {
         .collect()
 }
 
-/// Access of each, once everything is made.
+/// Returns the reported access of each Membership after all changes are applied.
 fn access(yaml: &str) -> BTreeMap<String, String> {
     let reports = pass(&Pass::new("acme", World::of(yaml)), &Observed::default(), &Ok(()));
     let word = |status: Value| status["access"].as_str().unwrap_or("-").to_owned();
@@ -55,7 +55,7 @@ fn access(yaml: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn each_end_has_its_word() {
+fn each_cause_of_lost_access_has_its_own_word() {
     let role = "roleRef: {name: editor}";
     let members = [
         membership("active", role),
@@ -66,7 +66,7 @@ fn each_end_has_its_word() {
         membership("nothing", "roleRef: {name: no-such}"),
         membership("partly", &format!("{role}, groupRefs: [{{name: no-such}}]")),
     ];
-    let said = access(&format!("{PORTAL}{}", members.concat()));
+    let words = access(&format!("{PORTAL}{}", members.concat()));
     let wanted = [
         ("active", "Active"),
         ("both", "Suspended"),
@@ -77,11 +77,11 @@ fn each_end_has_its_word() {
         ("suspended", "Suspended"),
     ];
     let wanted = wanted.map(|(name, word)| (name.to_owned(), word.to_owned()));
-    assert_eq!(said, BTreeMap::from(wanted));
+    assert_eq!(words, BTreeMap::from(wanted));
 }
 
 #[test]
-fn a_status_says_until_when_and_by_what_role() {
+fn a_status_has_the_role_and_the_end_of_access() {
     let dana = membership("dana", "roleRef: {name: editor}, expiresAt: '1970-02-01T00:00:00Z'");
     let reports = pass(&Pass::new("acme", World::of(&(PORTAL.to_owned() + &dana))), &Observed::default(), &Ok(()));
     let status = &statuses(&reports)["dana"];
@@ -90,7 +90,7 @@ fn a_status_says_until_when_and_by_what_role() {
 }
 
 #[test]
-fn what_the_store_refused_is_not_said_to_be_in_force() {
+fn access_that_the_store_refused_is_not_reported() {
     let dana = membership("dana", "roleRef: {name: editor}");
     let refuse = Err(StoreError::Invalid("no".to_owned()));
     let reports = pass(&Pass::new("acme", World::of(&(PORTAL.to_owned() + &dana))), &Observed::default(), &refuse);
@@ -98,14 +98,14 @@ fn what_the_store_refused_is_not_said_to_be_in_force() {
 }
 
 #[test]
-fn whom_the_guard_holds_is_held_and_who_is_suspended_meanwhile_is_suspended() {
+fn held_members_are_reported_as_held_and_suspended_ones_as_suspended() {
     let role =
         "---\nkind: Role\nmetadata: {name: clerk}\nspec: {accountRef: {name: acme}, permissions: {docs: View}}\n";
     let people = crowd(8, "clerk").replace("name: clerk", "kind: Role, name: clerk");
     let mut before = Pass::synced("acme", &format!("{PORTAL}{role}{people}"));
     let observed = before.memory.observe(&Scope::Account, before.policy.now);
     let suspended = people.replacen("spec: {", "spec: {suspended: true, ", 1);
-    // The role is gone.
+    // The role is deleted.
     before.world = World::of(&format!("{PORTAL}{suspended}"));
     let reports = pass(&before, &observed, &Ok(()));
     assert!(reports.guarded.is_some());
@@ -116,7 +116,7 @@ fn whom_the_guard_holds_is_held_and_who_is_suspended_meanwhile_is_suspended() {
 }
 
 #[test]
-fn an_invitation_for_a_member_says_so() {
+fn an_invitation_for_an_existing_member_reports_it() {
     let invited =
         "---\nkind: Invitation\nmetadata: {name: again}\nspec: {accountRef: {name: acme}, email: DANA@acme.example}\n";
     let dana = membership("dana", "roleRef: {name: editor}");
@@ -133,23 +133,23 @@ fn an_invitation_for_a_member_says_so() {
 }
 
 #[test]
-fn a_turn_is_told_and_the_first_word_is_none() {
+fn a_change_of_access_makes_an_event_but_the_first_status_does_not() {
     let suspended = membership("dana", "roleRef: {name: editor}, suspended: true");
     let dana = Pass::new("acme", World::of(&(PORTAL.to_owned() + &suspended)));
-    let told = |was: Option<MemberAccess>| {
+    let events_after = |was: Option<MemberAccess>| {
         let reports = pass_after(&dana, was, &Observed::default(), &Ok(()));
         let notices = reports.notices.into_iter();
         let turns = notices.filter(|it| matches!(it.reason, NoticeReason::AccessBegan | NoticeReason::AccessEnded));
         turns.map(|it| format!("{} {:?}: {}", it.about.name, it.reason, it.note)).collect::<Vec<_>>()
     };
     let ended = "dana AccessEnded: suspended; it was Active before";
-    assert_eq!(told(Some(MemberAccess::Active)), [ended]);
-    assert_eq!(told(Some(MemberAccess::Suspended)), [""; 0]);
-    assert_eq!(told(None), [""; 0]);
+    assert_eq!(events_after(Some(MemberAccess::Active)), [ended]);
+    assert_eq!(events_after(Some(MemberAccess::Suspended)), [""; 0]);
+    assert_eq!(events_after(None), [""; 0]);
 }
 
 #[test]
-fn where_the_store_makes_no_change_the_word_from_before_stays_and_its_end_is_told_later() {
+fn reported_access_stays_until_the_store_has_applied_the_change() {
     let suspended = membership("dana", "roleRef: {name: editor}, suspended: true");
     let dana = Pass::new("acme", World::of(&(PORTAL.to_owned() + &suspended)));
     let refuse = Err(StoreError::Conflict("somebody else wrote".to_owned()));
@@ -157,7 +157,7 @@ fn where_the_store_makes_no_change_the_word_from_before_stays_and_its_end_is_tol
     assert_eq!(statuses(&reports)["dana"]["access"], "Active");
     assert!(reports.notices.iter().all(|notice| notice.reason != NoticeReason::AccessEnded), "{:?}", reports.notices);
 
-    // Nor does an outage blank it.
+    // An outage does not change it either.
     let mut objects = dana.world.index().in_scope(&World::key("acme"), None, dana.policy.now).unwrap();
     for record in objects.members.iter_mut().flat_map(|(_, records)| records) {
         Arc::make_mut(record).meta.status.access = Some(MemberAccess::Active);
@@ -173,14 +173,14 @@ fn where_the_store_makes_no_change_the_word_from_before_stays_and_its_end_is_tol
 }
 
 #[test]
-fn a_membership_of_the_owner_says_what_the_owner_has() {
-    let said = access(&format!("{PORTAL}{}", membership("olga", "roleRef: {name: editor}")));
-    assert_eq!(said["olga"], "Active");
+fn the_membership_of_the_owner_reports_the_access_of_the_owner() {
+    let words = access(&format!("{PORTAL}{}", membership("olga", "roleRef: {name: editor}")));
+    assert_eq!(words["olga"], "Active");
 }
 
 #[test]
-fn who_is_not_let_in_has_nothing() {
+fn a_member_without_admission_has_no_access() {
     let lowers = "---\nkind: Role\nmetadata: {name: lower}\nspec: {accountRef: {name: acme}, overrides: editor, permissions: {dcos: View}}\n";
-    let said = access(&format!("{PORTAL}{}{lowers}", membership("dana", "roleRef: {name: editor}")));
-    assert_eq!(said["dana"], "Invalid");
+    let words = access(&format!("{PORTAL}{}{lowers}", membership("dana", "roleRef: {name: editor}")));
+    assert_eq!(words["dana"], "Invalid");
 }

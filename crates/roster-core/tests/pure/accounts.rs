@@ -82,7 +82,7 @@ fn store_and_catalog_admit_namespaces_by_their_labels() {
 #[test]
 fn every_refusal_of_a_parent_reads_the_same() {
     let child = "kind: Account\nmetadata: {name: child}\nspec: {catalogRef: {name: portal}, owner: {email: c@acme.example}, parentRef: {name: acme}}\n---\n";
-    let said = r#"spec.parentRef: default/acme is not a partner account, or does not admit namespace "default" with catalog "portal""#;
+    let text = r#"spec.parentRef: default/acme is not a partner account, or does not admit namespace "default" with catalog "portal""#;
     let partner = |rest: &str| acme(&format!("{OWNED}, {rest}")).with(child);
     for refuses in [
         "partner: false",
@@ -91,11 +91,11 @@ fn every_refusal_of_a_parent_reads_the_same() {
         "partner: true, managedAccounts: {allowedNamespaces: {from: Selector, selector: {matchLabels: {a: b}}}}",
         "partner: true, managedAccounts: {}, parentRef: {name: above}",
     ] {
-        partner(refuses).says("child", "account", InvalidReason::ParentNotAllowed, said);
+        partner(refuses).says("child", "account", InvalidReason::ParentNotAllowed, text);
     }
     let mut orphan = World::of(PORTAL).with(child);
     orphan.accounts.remove(&World::key("acme"));
-    orphan.says("child", "account", InvalidReason::ParentNotAllowed, said);
+    orphan.says("child", "account", InvalidReason::ParentNotAllowed, text);
     for admits in ["managedAccounts: {}", "managedAccounts: {catalogs: [portal], allowedNamespaces: {from: All}}"] {
         partner(&format!("partner: true, {admits}")).is_valid("child", "account");
     }
@@ -111,9 +111,9 @@ fn an_account_that_waits_for_approval_has_its_members_without_access() {
             .with(&format!("{child}{member}"))
     };
     let world = parent("{namespace: west, name: acme}");
-    let said = "waits for approval: default/acme must list it in spec.managedAccounts.approved";
-    world.says("east/acme", "account", InvalidReason::ApprovalPending, said);
-    world.says("east/acme", "membership dana", InvalidReason::ApprovalPending, &format!(r#"account "acme": {said}"#));
+    let text = "waits for approval: default/acme must list it in spec.managedAccounts.approved";
+    world.says("east/acme", "account", InvalidReason::ApprovalPending, text);
+    world.says("east/acme", "membership dana", InvalidReason::ApprovalPending, &format!(r#"account "acme": {text}"#));
     let resolved = world.resolve("east/acme");
     assert_eq!(resolved.access("dana@acme.example"), "nothing ended: NotApproved");
     assert_eq!(resolved.access("c@acme.example"), "nothing ended: NotApproved");
@@ -136,7 +136,7 @@ fn an_owner_is_needed_where_the_catalog_has_a_role_for_one() {
         InvalidReason::AddressInvalid,
         r#"spec.owner.email: "a@b..c" is not an address: "b..c" is no domain name"#,
     );
-    // The account's other members are none the worse for it.
+    // This does not affect the account's members.
     let world = acme("catalogRef: {name: portal}").with(&membership("dana", "roleRef: {name: editor}"));
     world.is_valid("acme", "membership dana");
     assert_eq!(world.resolve("acme").access("dana@acme.example"), "docs: View, billing: Allowed");
@@ -151,7 +151,7 @@ fn the_owner_gets_the_owner_role_and_no_restriction_takes_from_it() {
 }
 
 #[test]
-fn an_account_that_does_not_resolve_keeps_what_is_there_and_still_ends_what_somebody_ends() {
+fn an_unresolvable_account_keeps_its_content_but_applies_explicit_revocations() {
     let members = membership("dana", "roleRef: {name: editor}")
         + &membership("eve", "roleRef: {name: editor}, suspended: true")
         + &membership("fay", "roleRef: {name: editor}, expiresAt: 2030-01-01T00:00:00Z");
@@ -167,7 +167,7 @@ fn an_account_that_does_not_resolve_keeps_what_is_there_and_still_ends_what_some
 }
 
 #[test]
-fn approval_withdrawn_ends_access_also_where_the_account_does_not_resolve() {
+fn a_withdrawn_approval_revokes_access_in_an_unresolvable_account() {
     let child = "kind: Account\nmetadata: {name: child}\nspec: {catalogRef: {name: gone}, owner: {email: c@acme.example}, parentRef: {name: acme}}\n---\n";
     let parent = acme(&format!("{OWNED}, partner: true, managedAccounts: {{catalogs: [gone], needApproval: true}}"));
     assert_eq!(parent.with(child).resolve("child").access("c@acme.example"), "ended: NotApproved");
@@ -184,7 +184,7 @@ fn advice_on_holders_counts_against_what_the_catalog_says() {
     assert_eq!(definitions.guarded_roles().collect::<Vec<_>>(), ["admin"]);
 }
 
-/// `acme` with its owner in the store.
+/// Returns `acme` with its owner in the store.
 fn owned() -> Pass {
     Pass::synced("acme", PORTAL)
 }
@@ -234,7 +234,7 @@ fn an_owner_who_is_missing_or_misspelt_replaces_nobody() {
 }
 
 #[test]
-fn an_owner_who_stays_is_still_suspended_and_blocked() {
+fn an_owner_kept_in_the_store_can_be_suspended_and_blocked() {
     for (change, why) in [
         (RENAMED.to_owned() + ", suspended: true", "nothing ended: AccountSuspended"),
         (RENAMED.to_owned(), "nothing ended: Blocked"),
@@ -252,7 +252,7 @@ fn an_owner_who_stays_is_still_suspended_and_blocked() {
 }
 
 #[test]
-fn who_is_to_be_owner_and_may_not_keeps_what_they_had_unless_it_ends() {
+fn a_refused_new_owner_keeps_former_access_unless_it_is_revoked() {
     let mut pass = Pass::synced("acme", &(PORTAL.to_owned() + &membership("nora", "roleRef: {name: editor}")));
     rename(&mut pass, RENAMED);
     pass.run();
@@ -289,7 +289,7 @@ fn the_owner_stays_in_an_account_that_does_not_resolve() {
 }
 
 #[test]
-fn an_owner_written_into_the_store_by_somebody_is_drift() {
+fn an_owner_written_into_the_store_by_others_is_drift() {
     let mut pass = owned();
     let account = pass.memory.account.as_mut().unwrap().content.as_mut().unwrap();
     account.owner = Some(crate::support::email("mallory@acme.example"));

@@ -61,7 +61,7 @@ administration:
 }
 
 #[test]
-fn what_contradicts_itself_is_refused() {
+fn contradictions_in_a_catalog_are_refused() {
     for (yaml, fault) in [
         ("sections: [{name: a, levels: [Only]}]", "spec.sections[a].levels: needs 2 to 16 levels"),
         ("sections: [{name: a, levels: [X, Y, X]}]", "spec.sections[a].levels: names a level twice"),
@@ -109,7 +109,7 @@ fn what_contradicts_itself_is_refused() {
 }
 
 #[test]
-fn prerequisites_that_go_round_in_a_circle_are_refused_and_named() {
+fn cyclic_prerequisites_are_refused_and_named() {
     let found = faults(
         "
 sections:
@@ -155,14 +155,14 @@ fn ranks_are_translated_by_name_and_never_upwards() {
     let old = layout(&[("docs", &["None", "View", "Edit", "Delete"]), ("billing", &["Denied", "Allowed"])]);
     let ranks = |ranks: &[u8]| -> Ranks { ranks.iter().copied().collect() };
     for (new, from, to) in [
-        // Sections in another order, one gone, one new.
+        // Sections in another order, one removed, one new.
         (layout(&[("new", &["No", "Yes"]), ("docs", &["None", "View", "Edit", "Delete"])]), [3, 1], vec![0, 3]),
-        // A level in between is new: places move, names stay.
+        // A new level in between: ranks change, names stay.
         (layout(&[("docs", &["None", "View", "Comment", "Edit", "Delete"])]), [2, 1], vec![3]),
-        // A level is gone: the highest one below.
+        // A removed level becomes the highest one below.
         (layout(&[("docs", &["None", "View", "Edit"])]), [3, 0], vec![2]),
         (layout(&[("docs", &["None", "Delete"])]), [2, 0], vec![0]),
-        // No access stays no access, also where its name has become that of a level, and the other way round.
+        // No access stays no access, even if its name becomes the name of a level, or the reverse.
         (layout(&[("docs", &["Hidden", "None", "View"])]), [0, 0], vec![0]),
         (layout(&[("docs", &["View", "Edit"])]), [1, 0], vec![0]),
     ] {

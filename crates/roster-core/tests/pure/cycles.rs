@@ -47,9 +47,9 @@ const CORE: [(&str, &str); 25] = [
 /// As [`CORE`].
 const TESTKIT: [(&str, &str); 6] = [
     ("sim::calls", "sim::run"),
-    ("sim::check", "sim::pulse"),
+    ("sim::check", "sim::revocation_deadlines"),
     ("sim::people", "sim::specs"),
-    ("sim::people", "sim::trouble"),
+    ("sim::people", "sim::faults"),
     ("sim::replica", "sim::lease_driver"),
     ("sim::run", "sim::lease_driver"),
 ];
@@ -89,13 +89,13 @@ fn way<'a>(graph: &Graph<'a>, from: &'a str, to: &'a str) -> Option<Vec<&'a str>
 fn cycles(imports: &Imports, allowed: &[(&str, &str)]) -> BTreeSet<String> {
     let graph = graph(imports, allowed);
     let mut found = BTreeSet::new();
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for module in graph.keys().copied() {
-        if told.contains(module) {
+        if reported.contains(module) {
             continue;
         }
         let Some(way) = way(&graph, module, module) else { continue };
-        told.extend(way.iter().copied());
+        reported.extend(way.iter().copied());
         let steps = way.windows(2).map(|step| {
             let names = &imports[&(step[0].to_owned(), step[1].to_owned())];
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -131,7 +131,7 @@ fn each_import_that_may_close_a_cycle_does() {
 }
 
 #[test]
-fn a_cycle_is_seen_through_others_and_re_exports() {
+fn a_cycle_is_found_across_files_and_re_exports() {
     let mut sources = Crate::default();
     for (module, text) in [
         ("", "mod a; mod b; pub use b::c::C; pub use a::A as Renamed;"),

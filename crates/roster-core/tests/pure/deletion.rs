@@ -1,4 +1,4 @@
-//! Tests the deletion of an account: the removal guard judges it as the removal of everybody at once.
+//! Tests the deletion of an account: the removal guard judges it as the removal of all members at once.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ fn deletion(pass: &Pass) -> DeletionDecision {
     })
 }
 
-/// The removals that the guard holds back.
+/// Returns the removals that the guard holds.
 fn held(pass: &Pass) -> Option<Guarded> {
     match deletion(pass) {
         DeletionDecision::Held(guarded) => Some(guarded),
@@ -38,7 +38,7 @@ fn held(pass: &Pass) -> Option<Guarded> {
     }
 }
 
-/// The plan for as long as the deletion waits.
+/// Returns the plan while the deletion waits.
 fn meanwhile(pass: &Pass) -> Plan {
     judged(pass, plan_revocations_and_removals)
 }
@@ -55,7 +55,7 @@ fn without(mut pass: Pass, count: usize) -> Pass {
 }
 
 #[test]
-fn five_people_are_held_and_an_approval_lets_them_go() {
+fn a_deletion_of_five_people_is_held_until_it_is_approved() {
     let mut pass = viewers(5);
     let guarded = held(&pass).unwrap();
     assert_eq!(guarded.members.len(), 5);
@@ -66,14 +66,14 @@ fn five_people_are_held_and_an_approval_lets_them_go() {
     pass.policy.guard.approved = vec![guarded.hash];
     let DeletionDecision::Removes(plan) = deletion(&pass) else { panic!("it was approved") };
     assert_eq!(plan.changes.len(), 8, "{:?}", table(&plan));
-    // Of another set of people nobody has approved anything.
+    // The approval does not cover another set of people.
     pass.world.add(&membership("new", "roleRef: {name: viewer}"));
     pass.run();
     assert_eq!(held(&pass).unwrap().members.len(), 6);
 }
 
 #[test]
-fn four_people_go_unless_others_went_before_them() {
+fn a_deletion_of_four_people_is_held_only_after_earlier_removals() {
     let pass = viewers(4);
     assert_eq!(held(&pass), None);
     let mut pass = without(viewers(8), 4);
@@ -95,12 +95,12 @@ fn the_last_holder_of_a_role_with_minimum_holders_is_held() {
 }
 
 #[test]
-fn whose_access_somebodys_word_has_ended_is_not_held() {
+fn explicitly_revoked_members_do_not_hold_a_deletion() {
     let mut pass = viewers(6);
     pass.world.add(&membership("m0", "roleRef: {name: viewer}, suspended: true"));
     pass.run();
     pass.world.add("kind: IdentityStore\nmetadata: {name: default}\nspec: {blocked: [{email: m1@acme.example}]}");
-    // The one before it is in the store, the other one is not there yet.
+    // The suspension is in the store already; the block is not.
     assert_eq!(held(&pass), None);
     let mut pass = viewers(6);
     pass.world.add("kind: Account\nmetadata: {name: acme}\nspec: {catalogRef: {name: plain}, suspended: true}");
@@ -108,20 +108,20 @@ fn whose_access_somebodys_word_has_ended_is_not_held() {
 }
 
 #[test]
-fn people_of_the_container_whom_nobody_declared_count() {
+fn undeclared_members_count_in_a_deletion() {
     let mut pass = viewers(4);
     let content = pass.memory.members[&email("m0@acme.example")].content.clone();
     pass.memory.members.insert(email("x@acme.example"), Existing { content, mark: None, fingerprint: None });
     assert_eq!(held(&pass).unwrap().members.len(), 5);
     let ended =
         MemberContent { ended: Some(roster_core::resolve::RevocationReason::Suspended), ..MemberContent::default() };
-    let seen = Existing { content: Some(ended), mark: None, fingerprint: None };
-    pass.memory.members.insert(email("x@acme.example"), seen);
+    let existing = Existing { content: Some(ended), mark: None, fingerprint: None };
+    pass.memory.members.insert(email("x@acme.example"), existing);
     assert_eq!(held(&pass), None);
 }
 
 #[test]
-fn while_it_waits_ends_and_single_removals_are_made_and_nothing_is_given() {
+fn a_waiting_deletion_allows_revocations_and_single_removals_but_no_grants() {
     let mut pass = without(viewers(8), 1);
     pass.world.add(&membership("m1", "roleRef: {name: viewer}, suspended: true"));
     pass.world.add(&membership("m2", "roleRef: {name: editor}"));
@@ -131,7 +131,7 @@ fn while_it_waits_ends_and_single_removals_are_made_and_nothing_is_given() {
         table(&plan),
         ["Revoke spec put member m1@acme.example", "Revoke unwanted remove member m0@acme.example counted"]
     );
-    // A prune is held, the end of somebody's access is not.
+    // A prune is held, but an explicit revocation is not.
     let mut pass = without(viewers(8), 6);
     pass.world.add(&membership("m7", "roleRef: {name: viewer}, suspended: true"));
     let plan = meanwhile(&pass);
@@ -140,7 +140,7 @@ fn while_it_waits_ends_and_single_removals_are_made_and_nothing_is_given() {
 }
 
 #[test]
-fn while_it_waits_the_owner_and_whom_nobody_declared_stay() {
+fn a_waiting_deletion_keeps_the_owner_and_undeclared_members() {
     let catalog = PLAIN.split("---").next().unwrap().replace(
         "  - {name: editor",
         "  - {name: owner, allPermissions: true, heldBy: AccountOwner}\n  - {name: editor",
@@ -148,7 +148,7 @@ fn while_it_waits_the_owner_and_whom_nobody_declared_stay() {
     let mut pass = Pass::synced("acme", &catalog);
     let content = pass.memory.members[&email("olga@acme.example")].content.clone();
     pass.memory.members.insert(email("x@acme.example"), Existing { content, mark: None, fingerprint: None });
-    // Also where the catalog is gone.
+    // Also if the catalog is missing.
     pass.world.catalogs.clear();
     assert_eq!(table(&meanwhile(&pass)), [""; 0]);
 }

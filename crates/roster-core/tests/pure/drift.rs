@@ -25,7 +25,7 @@ fn catalog(pass: &mut Pass, change: impl Fn(String) -> String) {
 }
 
 #[test]
-fn a_first_pass_makes_everything_and_a_second_nothing() {
+fn a_second_pass_changes_nothing() {
     let mut pass = Pass::new("acme", World::of(&(PLAIN.to_owned() + &membership("dana", "roleRef: {name: editor}"))));
     let plan = pass.run();
     assert_eq!(
@@ -42,7 +42,7 @@ fn a_first_pass_makes_everything_and_a_second_nothing() {
 }
 
 #[test]
-fn what_narrows_comes_first_and_structure_goes_last() {
+fn revocations_come_first_and_deletions_of_definitions_last() {
     let mut pass = dana();
     let clerk =
         "---\nkind: Role\nmetadata: {name: clerk}\nspec: {accountRef: {name: acme}, permissions: {docs: View}}\n";
@@ -64,7 +64,7 @@ fn what_narrows_comes_first_and_structure_goes_last() {
 }
 
 #[test]
-fn drift_is_corrected_or_reported_and_a_change_of_the_spec_is_made_in_any_case() {
+fn drift_is_corrected_or_reported_and_spec_changes_are_always_applied() {
     for policy in [DriftPolicy::Correct, DriftPolicy::Report] {
         let mut pass = dana();
         pass.policy.drift = policy;
@@ -90,9 +90,9 @@ fn drift_is_corrected_or_reported_and_a_change_of_the_spec_is_made_in_any_case()
 }
 
 #[test]
-fn what_somebody_removed_from_the_store_is_drift() {
+fn content_removed_from_the_store_by_others_is_drift() {
     let mut pass = dana();
-    // A store with marks of their own sees that only the mark is left.
+    // A store with separate marks observes that only the mark is left.
     pass.memory.members.get_mut(&email(DANA)).unwrap().content = None;
     let plan = pass.run();
     assert_eq!(plan.drift[0].entries[0].observed, "(absent)");
@@ -112,7 +112,7 @@ fn ranks_of_the_wrong_number_are_drift_and_no_panic() {
 }
 
 #[test]
-fn access_that_somebodys_word_has_ended_is_not_given_back_by_writing_to_the_store() {
+fn explicitly_revoked_access_is_not_restored_by_a_write_to_the_store() {
     for (rest, end) in [
         ("roleRef: {name: editor}, suspended: true", "nothing ended: Suspended"),
         (
@@ -136,13 +136,13 @@ fn access_that_somebodys_word_has_ended_is_not_given_back_by_writing_to_the_stor
 }
 
 #[test]
-fn members_nobody_declared_are_reported_removed_or_ignored() {
+fn undeclared_members_are_reported_removed_or_ignored() {
     let stranger = |pass: &mut Pass| {
         let content = MemberContent { ranks: [2, 1].into_iter().collect(), ..MemberContent::default() };
-        let seen = Existing { content: Some(content), mark: None, fingerprint: None };
-        pass.memory.members.insert(email("mallory@acme.example"), seen);
+        let existing = Existing { content: Some(content), mark: None, fingerprint: None };
+        pass.memory.members.insert(email("mallory@acme.example"), existing);
     };
-    for (unmanaged, said, access) in [
+    for (unmanaged, corrected, access) in [
         (Unmanaged::Report, Some(false), "docs: Edit, billing: Allowed"),
         (Unmanaged::Remove, Some(true), "nobody"),
         (Unmanaged::Ignore, None, "docs: Edit, billing: Allowed"),
@@ -151,18 +151,18 @@ fn members_nobody_declared_are_reported_removed_or_ignored() {
         stranger(&mut pass);
         pass.policy.unmanaged = unmanaged;
         let plan = pass.run();
-        assert_eq!(plan.drift.first().map(|drift| drift.corrected), said);
+        assert_eq!(plan.drift.first().map(|drift| drift.corrected), corrected);
         assert_eq!(pass.access("mallory@acme.example"), access);
         assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
     }
-    // A pass over some members does not judge strangers.
+    // A pass over some members does not judge undeclared members.
     let mut pass = dana();
     stranger(&mut pass);
     pass.policy.unmanaged = Unmanaged::Remove;
     assert_eq!(table(&pass.run_within(Scope::Members([email("mallory@acme.example")].into()))), [""; 0]);
 }
 
-/// A store that holds what another Account object of the same name left.
+/// Returns a store with the content of an earlier Account of the same name.
 fn left_behind(change: impl FnOnce(&mut Pass)) -> Pass {
     let mut pass = dana();
     pass.policy.mark.uid = "uid-2".into();
@@ -171,7 +171,7 @@ fn left_behind(change: impl FnOnce(&mut Pass)) -> Pass {
 }
 
 #[test]
-fn what_an_earlier_account_left_is_adopted_as_the_store_says() {
+fn content_of_an_earlier_account_is_adopted_as_the_store_requires() {
     let differs = |pass: &mut Pass| pass.memory.tamper(DANA, |content| content.ranks.as_mut_slice()[0] = 1);
     for (adoption, differs_too, expected, access) in [
         (Adoption::IfIdentical, false, 4, "docs: Edit, billing: Allowed"),
@@ -196,7 +196,7 @@ fn what_an_earlier_account_left_is_adopted_as_the_store_says() {
 }
 
 #[test]
-fn what_an_earlier_account_left_and_nobody_declares_now_is_unmanaged() {
+fn undeclared_content_of_an_earlier_account_is_unmanaged() {
     let mut pass = left_behind(|pass| pass.world.members.clear());
     let plan = pass.run();
     assert_eq!(plan.drift.len(), 1);
@@ -204,7 +204,7 @@ fn what_an_earlier_account_left_and_nobody_declares_now_is_unmanaged() {
 }
 
 #[test]
-fn what_another_cluster_has_marked_is_never_touched() {
+fn content_of_another_cluster_is_never_changed() {
     for adoption in [Adoption::Always, Adoption::IfIdentical, Adoption::Never] {
         let mut pass = dana();
         pass.policy.adoption = adoption;
@@ -224,10 +224,10 @@ fn what_another_cluster_has_marked_is_never_touched() {
 }
 
 #[test]
-fn a_pause_delays_what_widens_and_never_what_narrows() {
+fn a_pause_delays_grants_and_never_revocations() {
     let mut pass = dana();
     pass.policy.paused = Some(Pause::Asked);
-    // Less, and nothing new.
+    // Fewer permissions, and nothing new.
     let half = "kind: Role\nmetadata: {name: half}\nspec: {accountRef: {name: acme}, permissions: {docs: View, billing: Allowed}}";
     pass.world.add(half);
     set(&mut pass, "dana", "roleRef: {kind: Role, name: half}");
@@ -236,7 +236,7 @@ fn a_pause_delays_what_widens_and_never_what_narrows() {
     assert_eq!(table(&plan), ["Revoke spec put member dana@acme.example"]);
     assert_eq!(pass.access(DANA), "docs: View, billing: Allowed");
     assert_eq!(Pass::holds(&plan).keys().collect::<Vec<_>>(), ["member eve@acme.example", "role custom:half"]);
-    // What narrows and widens at once does the one half.
+    // Of a change that revokes and grants, only the revocation is applied.
     pass.world
         .add("---\nkind: Role\nmetadata: {name: clerk}\nspec: {accountRef: {name: acme}, permissions: {docs: Edit}}\n");
     set(&mut pass, "dana", "roleRef: {kind: Role, name: clerk}");
@@ -253,10 +253,10 @@ fn a_pause_delays_what_widens_and_never_what_narrows() {
     assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
 }
 
-/// Found by the simulator (seed 56): the end that is in the store was taken away by a change that waits, and in a store that
-/// does not look at the clock the access went on after it.
+/// Found by the simulator (seed 56): a waiting change removed the end time from the store, and in a store that does not
+/// evaluate time windows the access continued.
 #[test]
-fn what_a_pause_keeps_ends_by_its_own_time_in_a_store_without_a_clock() {
+fn access_kept_by_a_pause_still_expires_in_a_store_without_a_clock() {
     let mut pass = dana();
     pass.world.add(
         "kind: IdentityStore\nmetadata: {name: default}\nspec: {keycloak: {url: 'https://keycloak.example', realm: acme, \
@@ -296,12 +296,12 @@ fn drift_that_a_pause_leaves_half_corrected_is_still_drift() {
 }
 
 #[test]
-fn a_catalog_that_changes_during_a_pause_waits_and_what_it_takes_within_a_section_does_not() {
+fn during_a_pause_a_catalog_change_waits_but_its_revocations_within_a_section_do_not() {
     let mut pass = dana();
     set(&mut pass, "eve", "roleRef: {name: viewer}");
     pass.run();
     pass.policy.paused = Some(Pause::Asked);
-    // billing goes, Edit is called Write, something new comes that editors have, and viewers lose docs.
+    // billing is removed, Edit is renamed to Write, editors get a new section, and viewers lose docs.
     catalog(&mut pass, |catalog| {
         catalog
             .replace("- {name: billing}", "- {name: new}")
@@ -326,7 +326,7 @@ fn a_catalog_that_changes_during_a_pause_waits_and_what_it_takes_within_a_sectio
 }
 
 #[test]
-fn sections_that_move_cost_nobody_anything() {
+fn moved_sections_change_nobodys_access() {
     let mut pass = dana();
     catalog(&mut pass, |catalog| {
         catalog.replace(
@@ -340,7 +340,7 @@ fn sections_that_move_cost_nobody_anything() {
 }
 
 #[test]
-fn a_layout_somebody_changed_in_the_store_is_drift_of_the_account_and_members_stay_right() {
+fn a_layout_changed_in_the_store_is_drift_and_members_keep_their_access() {
     for policy in [DriftPolicy::Correct, DriftPolicy::Report] {
         let mut pass = dana();
         pass.policy.drift = policy;
@@ -350,14 +350,14 @@ fn a_layout_somebody_changed_in_the_store_is_drift_of_the_account_and_members_st
         pass.memory.account.as_mut().unwrap().content.as_mut().unwrap().layout = other;
         let plan = pass.run();
         assert_eq!(plan.drift.iter().map(|drift| drift.object.to_string()).collect::<Vec<_>>(), ["account"]);
-        // While the layout that is there is only reported, nobody is granted anything in it.
+        // While a changed layout is only reported, nobody is granted anything in it.
         set(&mut pass, "eve", "roleRef: {name: viewer}");
         set(&mut pass, "fay", "roleRef: {name: editor}, suspended: true");
         pass.run();
         let expected = if policy == DriftPolicy::Correct { "docs: View" } else { "nobody" };
         assert_eq!(pass.access("eve@acme.example"), expected);
-        let seen = &pass.memory.members[&email(DANA)];
-        assert_eq!(seen.content, before.content, "{policy:?}: nobody changed her");
+        let existing = &pass.memory.members[&email(DANA)];
+        assert_eq!(existing.content, before.content, "{policy:?}: nobody changed her");
     }
 }
 
@@ -370,7 +370,7 @@ fn at_most_what_is_there_never_widens_and_creates_nobody() {
     set(&mut pass, "eve", "roleRef: {name: editor}, restrictions: {apply: [unknown]}");
     pass.run();
     assert_eq!((pass.access(DANA).as_str(), pass.access("eve@acme.example").as_str()), ("docs: View", "nobody"));
-    // Less is less, also then, and for good.
+    // A reduction is applied even then, and stays.
     pass.world.add(
         "---\nkind: Role\nmetadata: {name: bills}\nspec: {accountRef: {name: acme}, permissions: {billing: Allowed}}\n",
     );
@@ -383,7 +383,7 @@ fn at_most_what_is_there_never_widens_and_creates_nobody() {
 }
 
 #[test]
-fn an_account_that_does_not_resolve_keeps_members_and_lets_them_go() {
+fn an_unresolvable_account_keeps_members_and_allows_removals() {
     let mut pass = dana();
     for name in ["eve", "fay", "gil"] {
         set(&mut pass, name, "roleRef: {name: editor}");
@@ -408,7 +408,7 @@ fn an_account_that_does_not_resolve_keeps_members_and_lets_them_go() {
     assert_eq!(pass.access("fay@acme.example"), "nothing ended: Suspended");
     assert_eq!(pass.access("gil@acme.example"), format!("{all} within …..2030-01-01T00:00:00Z"));
     assert_eq!(pass.access("new@acme.example"), "nobody");
-    // What is taken back in the meantime waits until the account resolves again.
+    // A withdrawn revocation takes effect when the account resolves again.
     set(&mut pass, "gil", "roleRef: {name: editor}, expiresAt: 2031-01-01T00:00:00Z");
     set(&mut pass, "fay", "roleRef: {name: editor}");
     assert_eq!(table(&pass.run()), [""; 0]);
@@ -447,13 +447,13 @@ fn a_deleted_account_takes_its_container_with_it_but_nothing_of_another_cluster(
     let left = table(&delete(&observed(&pass), &pass.policy.mark));
     assert!(!left.iter().any(|line| line.contains("x@") || line.contains("remove account")), "{left:?}");
     assert_eq!(table(&delete(&observed(&pass), &foreign)), ["Revoke account-deleted remove member x@acme.example"]);
-    // An Account of another UID has nothing there.
+    // An Account with another UID has no content there.
     let later = Mark { uid: "uid-9".into(), ..pass.policy.mark.clone() };
     assert_eq!(table(&delete(&observed(&pass), &later)), [""; 0]);
 }
 
 #[test]
-fn one_persons_end_replaces_another() {
+fn the_reason_of_a_revocation_can_change() {
     let mut pass = dana();
     set(&mut pass, "dana", "roleRef: {name: editor}, suspended: true");
     pass.run();
@@ -463,7 +463,7 @@ fn one_persons_end_replaces_another() {
     assert_eq!(content.ended, Some(RevocationReason::Blocked));
 }
 
-/// A pass over `dana`, who is suspended meanwhile, after `damage` was done to the store.
+/// Runs a pass over `dana` with a changed Membership after `damage` was done to the store.
 fn suspended_after(rest: &str, adoption: Adoption, damage: impl Fn(&mut Pass)) -> Pass {
     let mut pass = dana();
     (pass.policy.adoption, pass.policy.now) = (adoption, "2026-01-01T00:00:00Z".parse().unwrap());
@@ -474,10 +474,10 @@ fn suspended_after(rest: &str, adoption: Adoption, damage: impl Fn(&mut Pass)) -
 }
 
 #[test]
-fn an_end_takes_access_away_also_where_the_mark_of_the_member_is_lost() {
+fn a_revocation_works_if_the_mark_of_the_member_is_lost() {
     let unmark = |pass: &mut Pass| {
-        let seen = pass.memory.members.get_mut(&email(DANA)).unwrap();
-        (seen.mark, seen.fingerprint) = (None, None);
+        let existing = pass.memory.members.get_mut(&email(DANA)).unwrap();
+        (existing.mark, existing.fingerprint) = (None, None);
     };
     for adoption in [Adoption::Never, Adoption::IfIdentical, Adoption::Always] {
         for rest in ["suspended: true", "expiresAt: 2020-01-01T00:00:00Z"] {
@@ -487,10 +487,10 @@ fn an_end_takes_access_away_also_where_the_mark_of_the_member_is_lost() {
             assert!(is_over, "{adoption:?}, {rest}: {content:?}");
         }
     }
-    // What may be given, adoption decides.
+    // The adoption policy decides about grants.
     let pass = suspended_after("roleRef: {name: viewer}", Adoption::Never, unmark);
     assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
-    // What another cluster has marked is not touched.
+    // Content with the mark of another cluster is not changed.
     let pass = suspended_after("roleRef: {name: editor}, suspended: true", Adoption::Always, |pass| {
         let mark = Mark { cluster: "cluster-2".into(), ..pass.policy.mark.clone() };
         pass.memory.members.get_mut(&email(DANA)).unwrap().mark = Some(mark);
@@ -499,23 +499,23 @@ fn an_end_takes_access_away_also_where_the_mark_of_the_member_is_lost() {
 }
 
 #[test]
-fn an_end_takes_access_away_also_where_the_mark_of_the_account_is_lost() {
+fn a_revocation_works_if_the_mark_of_the_account_is_lost() {
     let unmark = |pass: &mut Pass| {
-        let seen = pass.memory.account.as_mut().unwrap();
-        (seen.mark, seen.fingerprint) = (None, None);
-        seen.content.as_mut().unwrap().display_name = "Somebody else's".into();
+        let existing = pass.memory.account.as_mut().unwrap();
+        (existing.mark, existing.fingerprint) = (None, None);
+        existing.content.as_mut().unwrap().display_name = "Somebody else's".into();
     };
     let pass = suspended_after("roleRef: {name: editor}, suspended: true", Adoption::IfIdentical, unmark);
     assert_eq!(pass.memory.members[&email(DANA)].content.as_ref().unwrap().ended, Some(RevocationReason::Suspended));
     assert_eq!(pass.memory.account.as_ref().unwrap().mark, None);
     assert_eq!(pass.plan().holds.get(&ObjectKey::Account), Some(&Hold::NotOwned));
-    // Nothing else is done in it.
+    // No other change is made in the account.
     let pass = suspended_after("roleRef: {name: viewer}", Adoption::IfIdentical, unmark);
     assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
 }
 
 #[test]
-fn a_block_means_also_whom_no_object_declares() {
+fn a_block_applies_to_undeclared_members() {
     for unmanaged in [Unmanaged::Ignore, Unmanaged::Report, Unmanaged::Remove] {
         let mut pass = dana();
         pass.policy.unmanaged = unmanaged;
@@ -525,7 +525,7 @@ fn a_block_means_also_whom_no_object_declares() {
             pass.memory.members.insert(email(name), stranger.clone());
         }
         pass.world.add("kind: IdentityStore\nmetadata: {name: default}\nspec: {blocked: [{email: x@acme.example}]}");
-        // Also in a pass over the person alone, and where objects cannot be taken at their word.
+        // Also in a pass over this person only, and if the objects cannot be trusted.
         let ends = pass.revocations();
         assert_eq!(table(&ends), ["Revoke adoption put member x@acme.example"]);
         let plan = pass.run_within(Scope::Members([email("x@acme.example")].into()));
@@ -536,7 +536,7 @@ fn a_block_means_also_whom_no_object_declares() {
 }
 
 #[test]
-fn an_account_that_was_orphaned_and_made_again_ends_what_has_ended_meanwhile() {
+fn an_account_recreated_after_orphan_applies_revocations_made_meanwhile() {
     let mut pass = Pass::synced(
         "acme",
         &(PLAIN.to_owned()
@@ -567,7 +567,7 @@ spec: {catalogRef: {name: owned}, owner: {email: olga@acme.example}}
 ";
 
 #[test]
-fn an_owner_who_stays_is_blocked_also_where_the_mark_is_lost() {
+fn a_kept_owner_is_blocked_even_if_the_mark_is_lost() {
     let mut pass = Pass::synced("acme", OWNED);
     pass.world.add(
         "kind: Account\nmetadata: {name: acme}\nspec: {catalogRef: {name: owned}, owner: {email: nina@acme.example}}",
@@ -582,7 +582,7 @@ fn an_owner_who_stays_is_blocked_also_where_the_mark_is_lost() {
 }
 
 #[test]
-fn an_owner_stays_though_somebody_cleared_the_field_while_the_catalog_is_missing() {
+fn an_owner_stays_if_the_field_is_cleared_while_the_catalog_is_missing() {
     let mut pass = Pass::synced("acme", OWNED);
     pass.world.catalogs.clear();
     pass.memory.account.as_mut().unwrap().content.as_mut().unwrap().owner = None;

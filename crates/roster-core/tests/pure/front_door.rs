@@ -33,7 +33,7 @@ fn revoked(pass: &Pass, people: &[&str], context: &Context<'_>) -> Plan {
 }
 
 #[test]
-fn a_revocation_needs_no_objects_and_touches_nobody_else() {
+fn a_revocation_needs_no_objects_and_changes_nobody_else() {
     let mut pass = pass();
     let plan = revoked(&pass, &[DANA, "nobody@acme.example"], &context(&pass));
     assert_eq!(table(&plan), ["Revoke spec put member dana@acme.example"]);
@@ -49,11 +49,11 @@ fn a_revocation_needs_no_objects_and_touches_nobody_else() {
 }
 
 #[test]
-fn somebody_whom_nobody_declared_is_revoked_where_the_context_adopts() {
+fn an_undeclared_member_is_revoked_if_the_context_adopts() {
     let mut pass = pass();
     let content = MemberContent { ranks: [2, 1].into_iter().collect(), ..MemberContent::default() };
-    let seen = Existing { content: Some(content), mark: None, fingerprint: None };
-    pass.memory.members.insert(email("stranger@acme.example"), seen);
+    let existing = Existing { content: Some(content), mark: None, fingerprint: None };
+    pass.memory.members.insert(email("stranger@acme.example"), existing);
     let plan = revoked(&pass, &["stranger@acme.example"], &context(&pass));
     assert_eq!(plan.changes, []);
     assert_eq!(plan.holds[&ObjectKey::Member(email("stranger@acme.example"))], Hold::NotOwned);
@@ -74,10 +74,10 @@ fn the_account_of_another_cluster_is_not_touched() {
 }
 
 #[test]
-fn ends_are_made_and_nothing_else() {
+fn only_revocations_are_planned() {
     let mut pass = Pass::synced("acme", &(PLAIN.to_owned() + &crowd(10, "viewer")));
     let account = World::key("acme");
-    // m0 is suspended, m1's time is over, m2's Membership is gone, m3 gets more, and somebody new comes.
+    // m0 is suspended, m1 expires, m2's Membership is deleted, m3 gets more, and a new member is added.
     for (name, spec) in [
         ("m0", "roleRef: {name: viewer}, suspended: true"),
         ("m1", "roleRef: {name: viewer}, expiresAt: 1969-01-01T00:00:00Z"),
@@ -94,7 +94,7 @@ fn ends_are_made_and_nothing_else() {
         "who is not named stays, and nobody gains anything"
     );
     assert!(!plan.removes() && !plan.raises() && plan.guarded.is_none());
-    // The account is suspended: everybody loses access, also people whom no object names.
+    // The account is suspended: all members lose access, also undeclared ones.
     std::sync::Arc::make_mut(pass.world.accounts.get_mut(&account).unwrap()).spec.suspended = true;
     let plan = pass.revocations();
     assert_eq!(plan.changes.len(), 10, "{:?}", table(&plan));
@@ -106,7 +106,7 @@ fn ends_are_made_and_nothing_else() {
 }
 
 #[test]
-fn who_loses_something_and_gains_something_else_gains() {
+fn a_member_who_loses_and_gains_counts_as_gaining() {
     let mut pass = pass();
     pass.world.add(&membership("dana", "roleRef: {name: viewer}"));
     pass.run();
@@ -152,8 +152,8 @@ fn the_removal_of_an_undeclared_member_names_the_object_that_asks_for_it() {
     let removed_by = |of_store, of_account| {
         let mut pass = pass();
         let content = MemberContent { ranks: [2, 1].into_iter().collect(), ..MemberContent::default() };
-        let seen = Existing { content: Some(content), mark: None, fingerprint: None };
-        pass.memory.members.insert(stranger.clone(), seen);
+        let existing = Existing { content: Some(content), mark: None, fingerprint: None };
+        pass.memory.members.insert(stranger.clone(), existing);
         let account = std::sync::Arc::make_mut(pass.world.accounts.get_mut(&key).unwrap());
         account.spec.drift = Some(AccountDrift { unmanaged: of_account, ..AccountDrift::default() });
         let store = std::sync::Arc::make_mut(pass.world.stores.values_mut().next().unwrap());

@@ -9,7 +9,7 @@ use roster_core::{
     resolve::MemberContent,
 };
 
-/// `acme` with that many viewers in the store.
+/// Returns `acme` with this number of viewers in the store.
 fn viewers(count: usize) -> Pass {
     Pass::synced("acme", &(PLAIN.to_owned() + &crowd(count, "viewer")))
 }
@@ -51,7 +51,7 @@ fn it_fires_at_the_minimum_count_and_above_the_maximum_percentage() {
 }
 
 #[test]
-fn none_of_them_is_removed_and_the_rest_is_applied() {
+fn held_removals_are_not_applied_and_the_rest_is() {
     let mut pass = viewers(10);
     delete(&mut pass, 0, 6);
     suspend(&mut pass, 6, 7);
@@ -68,12 +68,12 @@ fn none_of_them_is_removed_and_the_rest_is_applied() {
 }
 
 #[test]
-fn the_hash_from_the_message_lets_exactly_those_pass_and_they_do_not_count() {
+fn the_hash_from_the_message_approves_exactly_those_removals() {
     let mut pass = viewers(10);
     delete(&mut pass, 0, 6);
     let hash = pass.run().guarded.unwrap().hash;
     assert_eq!(hash.len(), 16);
-    // Other removals by then: another hash.
+    // Other removals have another hash.
     delete(&mut pass, 6, 7);
     pass.policy.guard.approved = vec![hash.clone()];
     let other = pass.run().guarded.unwrap().hash;
@@ -92,8 +92,8 @@ fn an_approval_is_for_this_account_only() {
     let hash = |uid: &str| {
         let mut pass = viewers(10);
         pass.policy.mark.uid = uid.into();
-        for seen in pass.memory.members.values_mut() {
-            seen.mark = Some(pass.policy.mark.clone());
+        for existing in pass.memory.members.values_mut() {
+            existing.mark = Some(pass.policy.mark.clone());
         }
         pass.memory.account.as_mut().unwrap().mark = Some(pass.policy.mark.clone());
         delete(&mut pass, 0, 6);
@@ -123,7 +123,7 @@ fn it_counts_over_a_sliding_window() {
 }
 
 #[test]
-fn who_is_left_without_access_counts_and_stays_in_the_number_there_are() {
+fn a_member_left_without_access_counts_as_removed() {
     let mut pass = viewers(20);
     let strip = |pass: &mut Pass, place: usize| {
         pass.world.add(
@@ -137,7 +137,7 @@ fn who_is_left_without_access_counts_and_stays_in_the_number_there_are() {
     let plan = pass.run();
     assert!(plan.removes(), "to be left without access is to be removed");
     assert_eq!(table(&plan)[0], "Revoke spec put member m0@acme.example counted");
-    // They are still there: one more is 6 of 20, not of 25. A pass over that one alone sees so, too.
+    // The held members are still in the store: one more is 6 of 20, not of 25. A pass over that member alone finds the same.
     strip(&mut pass, 5);
     let plan = pass.run_within(Scope::Members([email("m5@acme.example")].into()));
     assert_eq!(plan.guarded.unwrap().why.split_once(" would").unwrap().0, "6 of 20 members");
@@ -145,13 +145,13 @@ fn who_is_left_without_access_counts_and_stays_in_the_number_there_are() {
 }
 
 #[test]
-fn explicit_ends_never_count_and_are_never_held_back() {
+fn explicit_revocations_never_count_and_are_never_held() {
     let mut pass = viewers(10);
     suspend(&mut pass, 0, 10);
     let plan = pass.run();
     assert_eq!((table(&plan).len(), plan.guarded.clone()), (10, None));
     assert!(!plan.changes.iter().any(|change| change.counted));
-    // Nor does it count when the suspended then go.
+    // The later removal of the suspended members does not count either.
     delete(&mut pass, 0, 10);
     let plan = pass.run();
     assert_eq!((plan.guarded, pass.memory.members.len()), (None, 0));
@@ -180,12 +180,12 @@ fn explicit_ends_never_count_and_are_never_held_back() {
 }
 
 #[test]
-fn whose_time_leaves_nothing_of_what_they_have_is_not_held_back() {
+fn access_whose_time_is_over_is_not_held() {
     let until =
         |place: usize, rest: &str| membership(&format!("m{place}"), &format!("roleRef: {{name: viewer}}, {rest}"));
     let crowd: String = (0..10).map(|place| until(place, "expiresAt: 2030-01-01T00:00:00Z")).collect();
     let mut pass = Pass::synced("acme", &(PLAIN.to_owned() + &crowd));
-    // The role gives nothing any more, so that the guard fires; and one of them is to begin after what they have has expired.
+    // The role grants nothing any more, so that the guard fires. One member would start after the current access expires.
     pass.world.add("kind: PermissionCatalog\nmetadata: {name: plain}\nspec: {sections: [{name: docs, levels: [None, View, Edit]}, {name: billing}], roles: [{name: viewer}]}");
     pass.world.add(&until(3, "startsAt: 2040-01-01T00:00:00Z"));
     assert_eq!(pass.run().guarded.map(|guarded| guarded.members.len()), Some(9));
@@ -198,7 +198,7 @@ fn whose_time_leaves_nothing_of_what_they_have_is_not_held_back() {
 }
 
 #[test]
-fn definitions_that_change_or_vanish_count() {
+fn losses_by_changed_or_deleted_definitions_count() {
     for change in [
         "kind: PermissionCatalog\nmetadata: {name: plain}\nspec: {sections: [{name: docs, levels: [None, View]}], roles: [{name: viewer}]}",
         "kind: PermissionCatalog\nmetadata: {name: plain}\nspec: {sections: [{name: docs, levels: [None, View]}]}",
@@ -216,7 +216,7 @@ fn definitions_that_change_or_vanish_count() {
 }
 
 #[test]
-fn a_guarded_change_of_layout_keeps_what_can_be_kept() {
+fn a_held_change_of_layout_keeps_the_access_that_still_exists() {
     // The catalog loses the section in which viewers have their access, and nothing else gives them any.
     let mut pass = viewers(10);
     pass.world.add("kind: PermissionCatalog\nmetadata: {name: plain}\nspec: {sections: [{name: billing}, {name: docs, levels: [None, View, Edit]}], roles: [{name: viewer}]}");
@@ -227,11 +227,11 @@ fn a_guarded_change_of_layout_keeps_what_can_be_kept() {
 }
 
 #[test]
-fn a_catalog_in_which_nobodys_access_exists_any_more_waits_as_a_whole() {
+fn a_catalog_change_that_would_remove_all_access_is_held_as_a_whole() {
     let mut pass = viewers(10);
     pass.world.add(&membership("ed", "roleRef: {name: editor}"));
     pass.run();
-    // docs is gone, or only renamed; viewers have nothing left, or had it in a section that is gone.
+    // docs is removed or renamed, so that viewers have nothing left.
     pass.world.add("kind: PermissionCatalog\nmetadata: {name: plain}\nspec: {sections: [{name: papers}, {name: billing}], roles: [{name: viewer}, {name: editor, allPermissions: true}]}");
     pass.world.add(&membership("new", "roleRef: {name: editor}"));
     delete(&mut pass, 0, 1);
@@ -275,7 +275,7 @@ fn the_last_holder_of_a_role_with_minimum_holders_stays() {
 }
 
 #[test]
-fn whoever_does_not_hold_the_role_in_effect_is_no_holder() {
+fn an_ineffective_holder_of_a_role_does_not_count() {
     let catalog = PLAIN.replace(
         "{name: viewer, permissions: {docs: View}}",
         "{name: viewer, permissions: {docs: View}, advice: {minimumHolders: 1}}",
@@ -303,7 +303,7 @@ fn whoever_does_not_hold_the_role_in_effect_is_no_holder() {
 }
 
 #[test]
-fn who_holds_the_role_in_effect_lets_another_holder_go() {
+fn an_effective_holder_allows_the_removal_of_another() {
     let catalog = PLAIN.replace(
         "{name: viewer, permissions: {docs: View}}",
         "{name: viewer, permissions: {docs: View}, advice: {minimumHolders: 1}}",
@@ -315,7 +315,7 @@ fn who_holds_the_role_in_effect_lets_another_holder_go() {
 }
 
 #[test]
-fn a_correction_of_drift_is_no_removal_but_strangers_are_counted() {
+fn drift_corrections_do_not_count_but_removals_of_undeclared_members_do() {
     let mut pass = viewers(10);
     for place in 0..8 {
         let end = |content: &mut MemberContent| content.ranks = [2, 1].into_iter().collect();
@@ -325,14 +325,14 @@ fn a_correction_of_drift_is_no_removal_but_strangers_are_counted() {
     pass.policy.unmanaged = Unmanaged::Remove;
     for place in 0..8 {
         let content = MemberContent { ranks: [2, 1].into_iter().collect(), ..MemberContent::default() };
-        let seen = Existing { content: Some(content), mark: None, fingerprint: None };
-        pass.memory.members.insert(email(&format!("x{place}@acme.example")), seen);
+        let existing = Existing { content: Some(content), mark: None, fingerprint: None };
+        pass.memory.members.insert(email(&format!("x{place}@acme.example")), existing);
     }
     assert_eq!(pass.run().guarded.unwrap().members.len(), 8);
 }
 
 #[test]
-fn a_plan_without_its_removals_takes_nobodys_access() {
+fn a_plan_without_removals_takes_nobodys_access() {
     let mut pass = viewers(30);
     delete(&mut pass, 0, 3);
     pass.world.add(&membership("m5", "groupRefs: []"));
@@ -343,7 +343,7 @@ fn a_plan_without_its_removals_takes_nobodys_access() {
     assert_eq!(table(&plan), ["Revoke spec put member m6@acme.example"]);
 }
 
-// Found by a property: the owner who stays is kept as they are, and no change named them when a layout left nothing of it.
+// Found by a property test: a kept owner was not counted when a new layout removed all their access.
 #[test]
 fn an_owner_who_stays_counts_when_the_layout_leaves_nothing_of_their_access() {
     let catalog = |sections: &str, r0: &str| {
@@ -369,18 +369,18 @@ fn an_owner_who_stays_counts_when_the_layout_leaves_nothing_of_their_access() {
     let plan = pass.run();
     assert!(table(&plan).contains(&"Grant spec put member olga@acme.example counted".to_owned()), "{:?}", table(&plan));
     assert_eq!(pass.memory.access("olga@acme.example"), "nothing");
-    // Four more are five of five within ten minutes.
+    // Four more removals make five of five within ten minutes.
     pass.world.add(&third);
     assert_eq!(pass.run().guarded.unwrap().members.len(), 4);
     assert_eq!(pass.memory.access("m0@acme.example"), "s1: Edit");
 }
 
 #[test]
-fn what_is_held_since_it_is_many_stays_held_and_the_last_holder_does_not() {
+fn removals_held_for_their_number_stay_held_and_the_last_holder_does_not() {
     let mut pass = viewers(12);
     delete(&mut pass, 0, 8);
     assert!(pass.run().guarded.unwrap().are_many);
-    // Two of them are there again; the others are few by now, and what went before is long ago.
+    // Two of them are back, so few removals are left, and the earlier ones are long ago.
     pass.policy.guard.holding = GuardState::HoldsMany;
     for place in 0..5 {
         pass.world.add(&membership(&format!("m{place}"), "roleRef: {name: viewer}"));
@@ -389,7 +389,7 @@ fn what_is_held_since_it_is_many_stays_held_and_the_last_holder_does_not() {
     let guarded = pass.run().guarded.unwrap();
     assert_eq!(guarded.members.len(), 3);
     assert_eq!(guarded.why, "3 of 12 members are still to be removed or left without access");
-    // Somebody approves them, or nobody is to go any more.
+    // They are approved, or no removal is left.
     let mut approved = pass.clone();
     approved.policy.guard.approved = vec![guarded.hash];
     assert_eq!(approved.run().approved().count(), 3);

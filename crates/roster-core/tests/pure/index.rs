@@ -24,12 +24,12 @@ struct Put {
 #[derive(Clone, Debug)]
 enum Step {
     Put(Put),
-    /// Roster wrote a status, and noted it.
+    /// Roster wrote a status and recorded the write.
     Written(KindName, u8, bool),
     /// A status was written by others, and the watch reported it.
     Restated(KindName, u8, bool),
     Remove(KindName, u8),
-    /// A list that names only what is put after it.
+    /// A list with only the objects that are put after it.
     List(KindName, Vec<Put>),
 }
 
@@ -105,7 +105,7 @@ fn reference(kind: KindName, name: u8) -> ObjectRef {
     ObjectRef { kind, namespace: "acme".into(), name: format!("n{name}").into() }
 }
 
-/// Plays the steps on an index and on a plain map of what there is.
+/// Applies the steps to an index and to a plain map of the objects.
 fn play(steps: &[Step]) -> (Index, BTreeMap<(KindName, u8), Put>) {
     let mut index = Index::new(Seed::default());
     let mut there = BTreeMap::new();
@@ -155,7 +155,7 @@ fn key(number: u8) -> AccountKey {
 
 proptest! {
     #[test]
-    fn its_answers_are_those_of_looking_at_every_object(steps in prop::collection::vec(step(), 0..40)) {
+    fn the_index_answers_like_a_scan_of_all_objects(steps in prop::collection::vec(step(), 0..40)) {
         let (index, there) = play(&steps);
         let members = || there.values().filter(|put| put.kind == KindName::Membership);
         for number in 0..4 {
@@ -191,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn its_counts_are_those_of_looking_at_every_object(steps in prop::collection::vec(step(), 0..40)) {
+    fn the_index_counts_like_a_scan_of_all_objects(steps in prop::collection::vec(step(), 0..40)) {
         let (index, there) = play(&steps);
         let mut expected = Tally::default();
         for put in there.values() {
@@ -237,38 +237,38 @@ fn shop() -> AccountKey {
 }
 
 #[test]
-fn an_object_that_cannot_be_read_any_more_counts_as_it_did() {
+fn an_object_that_became_unreadable_counts_as_before() {
     let mut index = Index::new(Seed::default());
     index.apply(readable("dana", "uid-1", 1), |_| None);
     index.note_unreadable(unreadable("dana", "uid-1", 2, false));
     let dana = index.member(&Name::new("ns"), &Name::new("dana")).unwrap();
     assert_eq!((dana.meta.generation, dana.facts.generation), (2, 1));
     assert_eq!(index.holding_back(&shop()).map(ToString::to_string), None);
-    // Also where a list names it; and it is gone when it is deleted.
+    // Also if a list contains it. It is removed when it is deleted.
     index.begin_list(KindName::Membership);
     index.note_unreadable(unreadable("dana", "uid-1", 3, false));
     assert_eq!(index.end_list(KindName::Membership), []);
     let mut impacts = index.note_unreadable(unreadable("dana", "uid-1", 4, true));
     impacts.dedup();
     assert_eq!(impacts, [Impact::Member(shop(), Email::parse("dana@shop.example").unwrap())]);
-    // Another object of the name is not what this one was.
+    // Another object of this name does not inherit its effect.
     index.apply(readable("eve", "uid-2", 5), |_| None);
     index.note_unreadable(unreadable("eve", "uid-3", 6, false));
     assert!(index.member(&Name::new("ns"), &Name::new("eve")).is_none());
 }
 
 #[test]
-fn an_object_that_never_could_be_read_holds_back_its_account_only_where_it_may_have_counted() {
+fn an_object_that_was_always_unreadable_limits_its_account_only_if_it_may_have_been_valid() {
     let mut index = Index::new(Seed::default());
-    // It appears: nothing was made of it before.
+    // A new unreadable object never had an effect.
     assert_eq!(index.note_unreadable(unreadable("dana", "uid-1", 1, false)), []);
     assert!(index.holding_back(&shop()).is_none());
-    // Nor does a later list make it one that counted.
+    // A later list does not change this.
     index.begin_list(KindName::Membership);
     assert_eq!(index.note_unreadable(unreadable("dana", "uid-1", 1, false)), []);
     index.end_list(KindName::Membership);
     assert!(index.holding_back(&shop()).is_none());
-    // It is listed: a former leader may have read it.
+    // In the first list: a former leader may have read an earlier version.
     index.begin_list(KindName::Membership);
     index.note_unreadable(unreadable("dana", "uid-1", 1, false));
     assert_eq!(index.note_unreadable(unreadable("eve", "uid-2", 2, false)), [Impact::Account(shop())]);
@@ -276,14 +276,14 @@ fn an_object_that_never_could_be_read_holds_back_its_account_only_where_it_may_h
     assert_eq!(index.holding_back(&shop()).unwrap().object.name, "eve");
     index.note_unreadable(unreadable("eve", "uid-2", 3, false));
     assert!(index.holding_back(&shop()).is_some(), "another edit does not mend it");
-    // Mended, or gone, also by a list that does not name it.
+    // Fixed or deleted, also by a list without it.
     let eve = Email::parse("eve@shop.example").unwrap();
     let impacts = index.apply(readable("eve", "uid-2", 4), |_| None);
     assert!(impacts.contains(&Impact::Account(shop())) && impacts.contains(&Impact::Member(shop(), eve)));
     assert!(index.holding_back(&shop()).is_none());
     index.begin_list(KindName::Membership);
     index.apply(readable("eve", "uid-2", 4), |_| None);
-    // Of what is not named any more nothing is known.
+    // An object that is not listed any more is forgotten.
     index.note_unreadable(unreadable("fay", "uid-3", 5, false));
     index.end_list(KindName::Membership);
     assert!(index.holding_back(&shop()).is_some());
@@ -296,7 +296,7 @@ fn an_object_that_never_could_be_read_holds_back_its_account_only_where_it_may_h
 /// An object that belongs to no account is reported with the generation that could be read, so that its status stays up
 /// to date.
 #[test]
-fn an_account_that_cannot_be_read_any_more_is_told_as_it_was() {
+fn an_account_that_became_unreadable_is_reported_as_before() {
     let metadata = |version: i64| ObjectMeta {
         namespace: Some("ns".to_owned()),
         name: Some("shop".to_owned()),

@@ -8,7 +8,7 @@ fn portal(objects: &[String]) -> World {
     World::of(&format!("{PORTAL}{}", objects.concat()))
 }
 
-/// One Membership `dana`, and what she gets.
+/// Returns the access of one Membership `dana`.
 fn dana(rest: &str) -> (World, String) {
     let world = portal(&[GROUPS.to_owned(), membership("dana", rest)]);
     let access = world.resolve("acme").access("dana@acme.example");
@@ -35,7 +35,7 @@ fn the_highest_level_of_role_and_groups_counts() {
 }
 
 #[test]
-fn restrictions_in_force_by_default_cap_unless_lifted_and_applied_ones_cap_in_any_case() {
+fn default_restrictions_cap_unless_lifted_and_applied_ones_always_cap() {
     let (world, access) = dana("roleRef: {name: admin}, restrictions: {apply: [no-billing]}");
     assert_eq!(access, "docs: View");
     assert_eq!(world.resolve("acme").views["dana"].restrictions.to_vec(), ["no-billing", "not-equal", "read-only"]);
@@ -45,7 +45,7 @@ fn restrictions_in_force_by_default_cap_unless_lifted_and_applied_ones_cap_in_an
 }
 
 #[test]
-fn a_lifting_that_makes_equal_to_the_owner_counts_once_confirmed_and_then_nothing_else_does() {
+fn a_lift_that_makes_equal_to_the_owner_counts_once_confirmed() {
     let (world, access) =
         dana("roleRef: {name: editor}, restrictions: {lift: [not-equal], apply: [no-billing, few-keys]}");
     world.says(
@@ -72,7 +72,7 @@ fn a_lifting_that_makes_equal_to_the_owner_counts_once_confirmed_and_then_nothin
 }
 
 #[test]
-fn of_a_restriction_both_applied_and_lifted_what_takes_away_counts() {
+fn a_restriction_both_applied_and_lifted_is_applied() {
     let (_, access) = dana(
         "roleRef: {name: editor}, restrictions: {lift: [not-equal], apply: [not-equal]}, acknowledge: [not-equal]",
     );
@@ -108,7 +108,7 @@ fn a_level_whose_prerequisite_another_group_brings_stays_and_without_it_drops() 
 }
 
 #[test]
-fn references_that_lead_nowhere_add_nothing_and_say_so() {
+fn dangling_references_add_nothing_and_are_reported() {
     let readers = "groupRefs: [{name: readers}]";
     for (rest, reason, message) in [
         (
@@ -147,7 +147,7 @@ fn references_that_lead_nowhere_add_nothing_and_say_so() {
 }
 
 #[test]
-fn roles_and_groups_of_another_account_are_not_there() {
+fn roles_and_groups_of_another_account_do_not_exist() {
     let world = portal(&[
         "---\nkind: UserGroup\nmetadata: {name: readers}\nspec: {accountRef: {name: other}, permissions: {docs: View}}\n".to_owned(),
         membership("dana", "groupRefs: [{name: readers}]"),
@@ -155,7 +155,7 @@ fn roles_and_groups_of_another_account_are_not_there() {
     assert_eq!(world.findings("acme", "membership dana").reason(), Some(InvalidReason::GroupNotFound));
 }
 
-/// A catalog with these rules; account `acme`, one Membership `dana`.
+/// Returns a catalog with these rules, account `acme` and one Membership `dana`.
 fn ruled(rules: &str, rest: &str) -> World {
     World::of(&format!(
         "
@@ -212,7 +212,7 @@ fn the_catalogs_rules_for_members_hold() {
 }
 
 #[test]
-fn the_default_role_is_for_who_names_none_and_only_where_it_is_available() {
+fn the_default_role_applies_to_members_without_role_if_available() {
     let world = ruled("defaultRole: reader", "suspended: false");
     world.is_valid("acme", "membership dana");
     assert_eq!(world.resolve("acme").access("dana@acme.example"), "docs: Allowed");
@@ -318,7 +318,7 @@ fn where_the_catalog_has_no_owner_role_the_owners_membership_counts() {
 }
 
 #[test]
-fn suspension_and_blocking_end_access_but_the_membership_stays_valid() {
+fn suspension_and_blocking_revoke_access_but_the_membership_stays_valid() {
     let (world, access) = dana("roleRef: {name: editor}, suspended: true");
     world.is_valid("acme", "membership dana");
     assert_eq!(access, "nothing ended: Suspended");
@@ -344,7 +344,7 @@ fn a_member_above_a_level_the_catalog_warns_of_is_advised() {
 }
 
 #[test]
-fn what_is_no_address_counts_for_nothing() {
+fn an_invalid_address_has_no_effect() {
     let world = portal(&[
         "---\nkind: Membership\nmetadata: {name: x}\nspec: {accountRef: {name: acme}, user: {email: x@bad..example}}\n"
             .to_owned(),
@@ -405,10 +405,10 @@ fn an_invitation_is_checked_as_the_membership_it_becomes() {
         .is_valid("acme", "invitation i");
 }
 
-// Found by comparing with the model: who was suspended, and somebody wrote levels beside that, is given none of them by a
-// Membership that keeps at most what is there.
+// Found by the reference model: others wrote levels into the row of a suspended member. A Membership that keeps at most
+// the stored access must not grant them.
 #[test]
-fn at_most_what_has_ended_is_nothing() {
+fn revoked_access_is_an_upper_limit_of_nothing() {
     let member = |rest: &str| membership("dana", &format!("roleRef: {{name: editor}}, {rest}"));
     for paused in [false, true] {
         let mut pass = Pass::synced("acme", &(PORTAL.to_owned() + &member("suspended: true")));

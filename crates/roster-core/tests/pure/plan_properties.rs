@@ -28,7 +28,7 @@ fn stranger(place: usize) -> Email {
     email(&format!("stranger{place}@acme.example"))
 }
 
-/// Lets it happen; the scope of the pass that follows.
+/// Applies the event; returns the scope of the next pass.
 fn happen(pass: &mut Pass, event: &Event) -> Scope {
     let key = World::key("acme");
     let change_account = |pass: &mut Pass, change: &dyn Fn(&mut roster_core::state::AccountFacts)| {
@@ -77,8 +77,8 @@ fn happen(pass: &mut Pass, event: &Event) -> Scope {
             pass.policy.guard.approved = pass.plan().guarded.map(|guarded| guarded.hash).into_iter().collect();
         }
         Event::Tamper(place, ranks, ended) => {
-            if let Some(seen) = pass.memory.members.get_mut(&address(*place))
-                && let Some(content) = &mut seen.content
+            if let Some(existing) = pass.memory.members.get_mut(&address(*place))
+                && let Some(content) = &mut existing.content
             {
                 content.ranks = ranks.iter().copied().collect();
                 content.ended = content.ended.filter(|_| *ended);
@@ -87,8 +87,8 @@ fn happen(pass: &mut Pass, event: &Event) -> Scope {
         Event::Stranger(place, ranks, marked) => {
             let mark = marked.then(|| Mark { cluster: "cluster-2".into(), ..pass.policy.mark.clone() });
             let content = MemberContent { ranks: ranks.iter().copied().collect(), ..MemberContent::default() };
-            let seen = Existing { content: Some(content), mark, fingerprint: None };
-            pass.memory.members.insert(stranger(*place), seen);
+            let existing = Existing { content: Some(content), mark, fingerprint: None };
+            pass.memory.members.insert(stranger(*place), existing);
         }
         Event::Partial(places) => return Scope::Members(places.iter().map(|place| address(*place)).collect()),
     }
@@ -108,8 +108,8 @@ fn is_within(content: &MemberContent, limit: &MemberContent) -> bool {
 }
 
 fn gains(before: &Memory, after: &Memory, email: &Email) -> bool {
-    let Some(now) = after.members.get(email).and_then(|seen| seen.content.as_ref()) else { return false };
-    let was = before.members.get(email).and_then(|seen| seen.content.as_ref());
+    let Some(now) = after.members.get(email).and_then(|existing| existing.content.as_ref()) else { return false };
+    let was = before.members.get(email).and_then(|existing| existing.content.as_ref());
     let was = was.map(|was| held(was, &before.layout(), &after.layout())).unwrap_or_default();
     let was = MemberContent { ranks: was.ranks.fitted(after.layout().len()), ..was };
     !is_within(&held(now, &after.layout(), &after.layout()), &was)
@@ -127,9 +127,9 @@ fn lost(before: &Memory, after: &Memory, plan: &Plan, mark: &Mark, now: Timestam
             .iter()
             .any(|change| change.object == ObjectKey::Member(email.clone()) && change.cause == Cause::Drift)
     };
-    let ours = before.members.iter().filter(|(_, seen)| seen.mark.as_ref() == Some(mark));
-    ours.filter(|(_, seen)| seen.content.as_ref().is_some_and(|content| is_open(content, now)))
-        .filter(|(email, _)| match after.members.get(*email).and_then(|seen| seen.content.as_ref()) {
+    let ours = before.members.iter().filter(|(_, existing)| existing.mark.as_ref() == Some(mark));
+    ours.filter(|(_, existing)| existing.content.as_ref().is_some_and(|content| is_open(content, now)))
+        .filter(|(email, _)| match after.members.get(*email).and_then(|existing| existing.content.as_ref()) {
             None => true,
             Some(content) => {
                 (content.ranks.is_none() || content.window.is_empty())
@@ -142,7 +142,7 @@ fn lost(before: &Memory, after: &Memory, plan: &Plan, mark: &Mark, now: Timestam
         .collect()
 }
 
-/// Everything that must hold after any pass.
+/// Checks everything that must hold after any pass.
 struct Watcher {
     losses: Vec<(Timestamp, Email)>,
 }
@@ -155,14 +155,21 @@ impl Watcher {
             Scope::Account => true,
             Scope::Members(emails) => emails.contains(email),
         };
-        for (email, seen) in
-            before.members.iter().filter(|(_, seen)| seen.mark.as_ref().is_some_and(|m| m.cluster != mark.cluster))
+        for (email, existing) in before
+            .members
+            .iter()
+            .filter(|(_, existing)| existing.mark.as_ref().is_some_and(|m| m.cluster != mark.cluster))
         {
             let now = &after.members[email];
-            assert_eq!((&now.mark, &now.fingerprint), (&seen.mark, &seen.fingerprint), "another cluster's {email}");
+            assert_eq!(
+                (&now.mark, &now.fingerprint),
+                (&existing.mark, &existing.fingerprint),
+                "another cluster's {email}"
+            );
             assert!(!gains(before, after, email), "another cluster's {email}");
         }
-        let ours = |email: &Email| after.members.get(email).is_some_and(|seen| seen.mark.as_ref() == Some(mark));
+        let ours =
+            |email: &Email| after.members.get(email).is_some_and(|existing| existing.mark.as_ref() == Some(mark));
         for (email, member) in resolved.desired.members.iter().filter(|(email, _)| in_scope(email) && ours(email)) {
             if let Some(end) = member.access.ended() {
                 let content = held(after.members[email].content.as_ref().unwrap(), &after.layout(), &after.layout());
@@ -256,16 +263,22 @@ fn settle(pass: &mut Pass) {
         assert!(resolved.desired.members.contains_key(email) || plan.owner_kept.as_ref() == Some(email), "{email}");
     }
     let roles: Vec<_> = definitions.roles.iter().map(|(name, (content, _))| (name, Some(content))).collect();
-    assert_eq!(roles, pass.memory.roles.iter().map(|(name, seen)| (name, seen.content.as_ref())).collect::<Vec<_>>());
+    assert_eq!(
+        roles,
+        pass.memory.roles.iter().map(|(name, existing)| (name, existing.content.as_ref())).collect::<Vec<_>>()
+    );
     let groups: Vec<_> = definitions.groups.iter().map(|(name, (content, _))| (name, Some(content))).collect();
-    assert_eq!(groups, pass.memory.groups.iter().map(|(name, seen)| (name, seen.content.as_ref())).collect::<Vec<_>>());
+    assert_eq!(
+        groups,
+        pass.memory.groups.iter().map(|(name, existing)| (name, existing.content.as_ref())).collect::<Vec<_>>()
+    );
 }
 
 proptest! {
     #![proptest_config(cases(250))]
 
     #[test]
-    fn whatever_happens_every_pass_keeps_its_promises((world, events) in (world(), vec(any_event(), 1..14))) {
+    fn every_pass_keeps_its_promises_in_every_state((world, events) in (world(), vec(any_event(), 1..14))) {
         let mut pass = Pass::new("acme", world);
         let mut watcher = Watcher { losses: Vec::new() };
         run(&mut pass, &mut watcher, &Event::Later(0));
@@ -295,7 +308,7 @@ proptest! {
         pass.policy.drift = if policy { DriftPolicy::Correct } else { DriftPolicy::Report };
         pass.policy.unmanaged = Unmanaged::Remove;
         pass.run();
-        // A member who keeps at most what is there has nothing else to be compared with.
+        // A member who keeps at most the stored access has no desired content to compare with.
         let open: BTreeSet<Email> = pass.resolve().desired.members.into_iter()
             .filter(|(_, member)| !matches!(member.access, Access::Exactly(_))).map(|(email, _)| email).collect();
         for event in &tampering {
@@ -333,6 +346,6 @@ proptest! {
 }
 
 #[test]
-fn ranks_of_nobody_are_no_access() {
+fn ranks_without_a_member_are_no_access() {
     assert!(Ranks::default().is_none());
 }

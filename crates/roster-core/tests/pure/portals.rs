@@ -95,19 +95,19 @@ impl Portal {
         Catalog::compile(self.spec()).unwrap()
     }
 
-    /// The name of the role of that title.
+    /// Returns the name of the role with this title.
     #[track_caller]
     fn role(&self, title: &str) -> String {
         let role = self.spec().roles.iter().find(|role| role.title.as_deref() == Some(title));
         role.unwrap_or_else(|| panic!("no role is called {title:?}")).name.clone()
     }
 
-    /// The reason of `Valid=False`, if there is one, of an object as [`World::findings`] names it.
+    /// Returns the reason of `Valid=False` of an object, named as in [`World::findings`]; `None` if it is valid.
     fn reason(&self, object: &str) -> Option<InvalidReason> {
         self.world.findings(self.account, object).reason()
     }
 
-    /// The reason for which a Membership of this spec is invalid, if it is.
+    /// Returns why a Membership with this spec is invalid; `None` if it is valid.
     fn refusal(&self, rest: &str) -> Option<InvalidReason> {
         self.probing(rest).reason("membership probe")
     }
@@ -121,7 +121,7 @@ impl Portal {
         rules.collect()
     }
 
-    /// Compares a table, a row for each section and no section without one, with what each column's holder may do.
+    /// Compares a table, which must have a row for each section, with the permissions of each column's holder.
     #[track_caller]
     fn is_as_in(&self, table: &Table, holder: impl Fn(&str) -> Levels) {
         let catalog = self.catalog();
@@ -201,7 +201,7 @@ fn shown(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn every_example_comes_to_just_the_rows_that_its_expected_csv_has() {
+fn every_example_gives_exactly_the_rows_of_its_expected_csv() {
     for portal in PORTALS {
         let text = read(&format!("examples/{portal}/expected.csv"));
         let (header, rows) = text.split_once('\n').unwrap();
@@ -212,7 +212,7 @@ fn every_example_comes_to_just_the_rows_that_its_expected_csv_has() {
 }
 
 #[test]
-fn the_objects_of_the_examples_are_valid_but_for_those_that_say_otherwise() {
+fn the_example_objects_are_valid_unless_they_say_otherwise() {
     let mut invalid = Vec::new();
     for portal in PORTALS {
         let world = example(portal);

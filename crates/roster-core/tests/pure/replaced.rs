@@ -14,7 +14,7 @@ use crate::support::{PLAIN, Pass, membership, table};
 
 const DANA: &str = "dana@acme.example";
 
-/// The account with dana in it, in a store that is known as `known`.
+/// Returns the account with dana, in a store whose known id is `known`.
 fn dana(known: &str) -> Pass {
     let mut pass = Pass::synced("acme", &format!("{PLAIN}{}", membership("dana", "roleRef: {name: editor}")));
     know(&mut pass, known, "");
@@ -47,7 +47,7 @@ fn nothing_is_granted_in_an_empty_store_until_it_is_approved() {
     know(&mut pass, "one", "two");
     assert!(!table(&pass.run()).is_empty());
     assert_eq!(pass.access(DANA), "docs: Edit, billing: Allowed");
-    // The approval has been taken in.
+    // The approved id was stored.
     know(&mut pass, "two", "two");
     assert_eq!(table(&pass.run()), [""; 0]);
 }
@@ -60,7 +60,7 @@ fn a_store_without_an_id_is_another_one_where_an_id_is_known() {
 }
 
 #[test]
-fn revocations_are_made_in_a_store_that_took_anothers_place() {
+fn revocations_are_applied_in_a_replaced_store() {
     let mut pass = dana("one");
     pass.memory.id = Some("two".into());
     set(&mut pass, "roleRef: {name: viewer}");
@@ -95,7 +95,7 @@ fn store(version: &str, annotations: &[(&str, &str)]) -> Object {
 }
 
 #[test]
-fn the_first_id_wakes_no_account_and_an_approval_wakes_all() {
+fn the_first_store_id_reconciles_no_account_and_an_approval_reconciles_all() {
     let pass = dana("");
     let mut index = Index::new(Seed::default());
     let accounts = pass.world.accounts.values().map(|facts| {
@@ -127,7 +127,7 @@ fn the_first_id_wakes_no_account_and_an_approval_wakes_all() {
 }
 
 #[test]
-fn a_store_whose_object_has_lost_the_id_is_known_until_another_object_stands_there() {
+fn a_store_whose_object_lost_the_id_is_known_until_the_object_is_replaced() {
     let mut index = Index::new(Seed::default());
     let mut knows = |version: &str, uid: &str, annotations: &[(&str, &str)]| {
         let metadata = ObjectMeta { uid: Some(uid.to_owned()), ..metadata(version, annotations) };
@@ -150,36 +150,36 @@ fn record(annotations: &[(&str, &str)]) -> Record<StoreFacts> {
 }
 
 #[test]
-fn a_store_is_told_of_when_it_is_first_used_replaced_and_approved() {
+fn events_report_a_store_that_is_first_used_replaced_or_approved() {
     let found = |id: Option<&str>, accounts, members| StoreFound {
         id: id.map(Name::from),
         accounts,
         members,
         ..StoreFound::default()
     };
-    let tell = |annotations: &[(&str, &str)], found: &StoreFound| {
+    let events_of = |annotations: &[(&str, &str)], found: &StoreFound| {
         let record = record(annotations);
         let notices = [report::store_used(&record, found), report::store_replaced(&record, found)];
-        let told = notices.into_iter().flatten().map(|notice| {
+        let events = notices.into_iter().flatten().map(|notice| {
             assert_eq!((notice.about.kind, &*notice.uid), (KindName::IdentityStore, "uid"));
             (notice.reason, notice.note)
         });
         (
-            told.collect::<Vec<_>>(),
+            events.collect::<Vec<_>>(),
             match report::store(&record, 1, true, Ok(found)).synced {
                 Synced::No(why) => Some(*why),
                 _ => None,
             },
         )
     };
-    let (told, synced) = tell(&[], &found(Some("one"), 0, 0));
-    assert_eq!(told, [(NoticeReason::StoreUsed, "store one is used for the first time; it is empty".to_owned())]);
+    let (events, synced) = events_of(&[], &found(Some("one"), 0, 0));
+    assert_eq!(events, [(NoticeReason::StoreUsed, "store one is used for the first time; it is empty".to_owned())]);
     assert_eq!(synced, None);
 
     let known = (STORE_ID_ANNOTATION, "one");
-    assert_eq!(tell(&[known], &found(Some("one"), 1, 3)), (Vec::new(), None));
+    assert_eq!(events_of(&[known], &found(Some("one"), 1, 3)), (Vec::new(), None));
 
-    let (told, synced) = tell(&[known], &found(Some("two"), 1, 3));
+    let (events, synced) = events_of(&[known], &found(Some("two"), 1, 3));
     let why = synced.unwrap();
     assert_eq!(why.0, SyncReason::StoreReplaced);
     assert_eq!(
@@ -188,12 +188,15 @@ fn a_store_is_told_of_when_it_is_first_used_replaced_and_approved() {
          are applied. Restore the former store or, if this one is right: kubectl annotate --overwrite identitystore \
          default roster.dev/approve-store=two"
     );
-    assert_eq!(told, [(NoticeReason::StoreReplaced, why.1)]);
+    assert_eq!(events, [(NoticeReason::StoreReplaced, why.1)]);
 
-    let (told, synced) = tell(&[known, (APPROVE_STORE_ANNOTATION, "two")], &found(Some("two"), 0, 0));
-    assert_eq!(told, [(NoticeReason::StoreUsed, "store two replaces store one, as approved; it is empty".to_owned())]);
+    let (events, synced) = events_of(&[known, (APPROVE_STORE_ANNOTATION, "two")], &found(Some("two"), 0, 0));
+    assert_eq!(
+        events,
+        [(NoticeReason::StoreUsed, "store two replaces store one, as approved; it is empty".to_owned())]
+    );
     assert_eq!(synced, None);
 
-    let (told, _) = tell(&[known], &found(None, 0, 0));
-    assert!(told[0].1.contains("a store without an id responds, which is empty"), "{told:?}");
+    let (events, _) = events_of(&[known], &found(None, 0, 0));
+    assert!(events[0].1.contains("a store without an id responds, which is empty"), "{events:?}");
 }

@@ -17,7 +17,7 @@ use crate::support::{PORTAL, Pass, World, email, membership};
 /// The owner of `acme`.
 const OLGA: &str = "olga@acme.example";
 
-/// Reports on a pass over `acme`, or over single members of it, and what the store makes of each change.
+/// Returns the reports on a pass over `acme`, or over some of its members, with the outcome of each change.
 fn reports(
     pass: &Pass,
     members: Option<&str>,
@@ -37,7 +37,7 @@ fn fine(plan: &Plan) -> Result<Vec<Result<(), StoreError>>, StoreError> {
     Ok(vec![Ok(()); plan.changes.len()])
 }
 
-/// The status of the Account, where it was like that before.
+/// Returns the status of the Account, given its former status.
 fn account(reports: &PassReport, was: &StatusDigest) -> Value {
     let is_account = |report: &&Report| matches!(report.detail, roster_core::report::Detail::Account { .. });
     let report = reports.reports.iter().map(|(_, report)| report).find(is_account).unwrap();
@@ -52,27 +52,27 @@ fn conditions(status: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Content that somebody else put into the store.
+/// Returns content that others put into the store.
 fn foreign<C>(content: C) -> Existing<C> {
     Existing { content: Some(content), mark: None, fingerprint: None }
 }
 
 #[test]
-fn the_account_says_what_is_not_ours_and_has_no_object_of_its_own() {
+fn the_account_reports_content_of_others_that_no_object_declares() {
     let pass = Pass::new("acme", World::of(PORTAL));
     let mut observed = Observed::default();
     observed.members.insert(email(OLGA), foreign(MemberContent::default()));
     let status = account(&reports(&pass, None, &observed, fine), &StatusDigest::default());
-    let said = conditions(&status);
+    let shown = conditions(&status);
     let message = "False NotOwned member olga@acme.example exists in the store without the mark of this Account; the \
                    store's spec.adoption is IfIdentical, and it differs: olga@acme.example has no display name, and \
                    should have \"Olga\"; olga@acme.example has no role, and should have owner; olga@acme.example has \
                    the level None in section docs, not Delete; and 2 more";
-    assert_eq!((said["Synced"].as_str(), said["Ready"].as_str()), (message, message));
+    assert_eq!((shown["Synced"].as_str(), shown["Ready"].as_str()), (message, message));
 }
 
 #[test]
-fn of_many_that_are_not_ours_five_are_named() {
+fn at_most_five_entries_of_others_are_named() {
     let more = PORTAL.replace("  ownerRole:", "  - {name: clerk}\n  - {name: driver}\n  ownerRole:");
     let pass = Pass::new("acme", World::of(&more));
     let mut observed = Observed::default();
@@ -82,12 +82,12 @@ fn of_many_that_are_not_ours_five_are_named() {
         let content = RoleContent { title: "another".into(), ranks: [].into_iter().collect() };
         observed.roles.insert(name.clone(), foreign(content));
     }
-    let said = conditions(&account(&reports(&pass, None, &observed, fine), &StatusDigest::default()));
+    let shown = conditions(&account(&reports(&pass, None, &observed, fine), &StatusDigest::default()));
     let others = desired.roles.len() + 1 - 5;
     let names: Vec<String> = desired.roles.keys().take(5).map(|role| format!("role {role}")).collect();
     let names = names.join(", ");
     assert_eq!(
-        said["Synced"],
+        shown["Synced"],
         format!(
             "False NotOwned {names} and {others} more exist in the store without the mark of this Account; the store's \
              spec.adoption does not allow adopting them"
@@ -96,13 +96,13 @@ fn of_many_that_are_not_ours_five_are_named() {
 }
 
 #[test]
-fn who_has_a_membership_is_told_there_and_not_on_the_account() {
+fn a_member_with_a_membership_is_reported_there_and_not_on_the_account() {
     let world = World::of(&format!("{PORTAL}{}", membership("dana", "roleRef: {name: editor}")));
     let pass = Pass::new("acme", world);
     let mut observed = Observed::default();
     observed.members.insert(email("dana@acme.example"), foreign(MemberContent::default()));
-    let said = conditions(&account(&reports(&pass, None, &observed, fine), &StatusDigest::default()));
-    assert!(said["Synced"].starts_with("True"), "{said:?}");
+    let shown = conditions(&account(&reports(&pass, None, &observed, fine), &StatusDigest::default()));
+    assert!(shown["Synced"].starts_with("True"), "{shown:?}");
 }
 
 #[test]
@@ -115,8 +115,8 @@ fn of_several_failures_each_pass_shows_the_same_one() {
     };
     let say = || {
         let reports = reports(&pass, None, &Observed::default(), refuse);
-        let said = conditions(&account(&reports, &StatusDigest::default()))["Synced"].clone();
-        (said, reports.end)
+        let shown = conditions(&account(&reports, &StatusDigest::default()))["Synced"].clone();
+        (shown, reports.completion)
     };
     let first = say();
     assert!(first.0.contains("changes failed; account: "), "{first:?}");
@@ -137,39 +137,39 @@ fn a_failed_pass_over_one_member_keeps_the_number_of_managed_accounts() {
 }
 
 #[test]
-fn who_is_not_let_in_since_something_that_lowers_is_invalid_is_not_ready() {
+fn a_member_whose_access_is_withheld_is_not_ready() {
     let lowers = "---\nkind: Role\nmetadata: {name: lower}\nspec: {accountRef: {name: acme}, overrides: editor, permissions: {dcos: View}}\n";
     let dana = membership("dana", "roleRef: {name: editor}");
     let pass = Pass::new("acme", World::of(&(PORTAL.to_owned() + &dana + lowers)));
-    let said = |observed: &Observed| {
+    let conditions_of = |observed: &Observed| {
         let reports = reports(&pass, None, observed, fine);
         let is_member = |report: &&Report| matches!(report.detail, roster_core::report::Detail::Member { .. });
         let report = reports.reports.iter().map(|(_, report)| report).find(is_member).unwrap();
         conditions(&render(report, &StatusDigest::default(), jiff::Timestamp::UNIX_EPOCH).unwrap().json)
     };
-    let nowhere = said(&Observed::default());
+    let nowhere = conditions_of(&Observed::default());
     assert!(nowhere["Ready"].starts_with("False AccessWithheld not in the store"), "{nowhere:?}");
     assert!(nowhere["Valid"].starts_with("True") && nowhere["Advised"].starts_with("True"), "{nowhere:?}");
-    // Who had access before keeps at most that.
+    // A member keeps at most the former access.
     let mut before = Pass::synced("acme", &(PORTAL.to_owned() + &dana));
     before.world.add(lowers);
-    let held = said(&before.memory.observe(&roster_core::model::Scope::Account, pass.policy.now));
+    let held = conditions_of(&before.memory.observe(&roster_core::model::Scope::Account, pass.policy.now));
     assert!(held["Ready"].starts_with("True"), "{held:?}");
 }
 
 #[test]
 fn an_account_that_asks_for_enforcement_is_not_ready() {
-    let said = |enforcement: &str| {
+    let conditions_of = |enforcement: &str| {
         let account = format!("spec: {{catalogRef: {{name: portal}}, enforcement: {enforcement}, ");
         let yaml = PORTAL.replacen("spec: {catalogRef: {name: portal}, ", &account, 1);
         assert!(yaml.contains("enforcement"), "{yaml}");
         let pass = Pass::new("acme", World::of(&yaml));
         conditions(&account_status(&pass))
     };
-    let enforced = said("Enforce");
+    let enforced = conditions_of("Enforce");
     assert!(enforced["Ready"].starts_with("False NotEnforced enforcement: Enforce has no effect yet"), "{enforced:?}");
     assert!(enforced["Stalled"].starts_with("True NotEnforced"), "{enforced:?}");
-    assert!(said("Disabled")["Ready"].starts_with("True"));
+    assert!(conditions_of("Disabled")["Ready"].starts_with("True"));
 }
 
 /// The status of the Account after a pass into an empty store.

@@ -48,7 +48,7 @@ fn catalog(world: &World) -> &Catalog {
     world.catalogs["catalog"].compiled.as_ref().unwrap()
 }
 
-/// Just this, or at most this: nothing else is there in an account that resolves as a whole.
+/// Exact access or an upper limit: a resolved account has nothing else.
 #[track_caller]
 fn content(access: &Access) -> (&MemberContent, bool) {
     match access {
@@ -69,14 +69,14 @@ fn grants_within(content: &MemberContent, limit: &MemberContent) -> bool {
 fn is_no_more(after: &Access, before: Option<&Access>, gone: bool) -> bool {
     let stays_ended = |before: &Access| before.ended().is_none() || after.ended().is_some();
     match (after, before) {
-        // These three leave at most what the store holds, which is what `before` made of it.
+        // These three leave at most the stored access, which comes from `before`.
         (Access::AtMost(_) | Access::Kept | Access::KeptWithin(_) | Access::Revoked(_), before) => {
             before.is_none_or(stays_ended)
         }
         (Access::Exactly(after), None) => after.ranks.is_none(),
         (Access::Exactly(now), Some(before)) => {
             let (was, at_most) = content(before);
-            // Of who held at most something, nobody knows how much.
+            // The access of a member with an upper limit is unknown.
             stays_ended(before) && grants_within(now, was) && (!at_most || gone || now.ranks.is_none())
         }
     }
@@ -86,7 +86,7 @@ fn are_no_more<K: Ord>(after: &BTreeMap<K, Ranks>, before: &BTreeMap<K, Ranks>) 
     after.iter().all(|(name, ranks)| before.get(name).is_some_and(|before| ranks.is_at_most(before)))
 }
 
-/// Something invalid in a world.
+/// Invalid part of a world.
 struct Damage {
     /// The object it makes invalid, as [`World::findings`] names it, and why.
     object: String,
@@ -224,7 +224,7 @@ impl<'a> Damages<'a> {
             let overridden =
                 role.spec.overrides.as_deref().map(|name| spec.roles.iter().find(|role| role.name == name));
             let not_applicable = match overridden {
-                // The parts of what is invalid as a whole are not looked at.
+                // The parts of an object that is invalid as a whole are not checked.
                 Some(None) => continue,
                 Some(Some(target)) if !target.overridable => continue,
                 None if !spec.custom_roles.allowed => continue,
@@ -314,13 +314,13 @@ impl<'a> Damages<'a> {
             self.add(&object, reason, effect, |world| write(world, MemberFacts { role, ..facts.clone() }));
         }
         for role in &spec.roles {
-            // A Role named like a predefined one counts for nothing, also to who names it.
+            // A Role named like a predefined one has no effect, also for its holders.
             self.new_role(&role.name, None, InvalidReason::NameTaken, Effect::TakeAway);
             let role = Some(Box::new(reference(RoleRefKind::Role, &role.name)));
             write(&mut self.all.last_mut().unwrap().world, MemberFacts { role, ..facts.clone() });
         }
 
-        // One restriction more that is unknown, and each that is there misspelt.
+        // One more unknown restriction, and each existing one misspelt.
         for place in 0..=facts.apply.len() {
             let mut apply = longer(&facts.apply, NOWHERE).into_vec();
             apply.truncate(facts.apply.len().max(place + 1));
@@ -379,7 +379,7 @@ impl<'a> Damages<'a> {
 }
 
 impl Damage {
-    /// So that no damage is one in name only.
+    /// Checks that the damage makes the object invalid for the expected reason.
     fn check(&self) {
         let findings = self.world.findings("acme", &self.object);
         assert!(
@@ -447,7 +447,7 @@ fn new_names(order: &[usize]) -> BTreeMap<Name, Name> {
 /// Access by address, where everything is given in another order.
 fn in_order(world: &World, order: &[usize]) -> BTreeMap<Email, Access> {
     let mut snapshot = world.snapshot("acme");
-    // There are two of each: every other permutation turns them round.
+    // There are two of each: every other permutation swaps them.
     if order[0] > order[1] {
         snapshot.roles.reverse();
         snapshot.groups.reverse();
@@ -518,7 +518,7 @@ fn is_open(access: &Access, now: Timestamp) -> bool {
     }
 }
 
-/// A way to end access.
+/// Cause of lost access.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Ending {
     Suspended,
@@ -598,7 +598,7 @@ proptest! {
     }
 
     #[test]
-    fn what_contributes_nothing_is_said_and_changes_nothing((world, place) in (world(), 0..MEMBERS)) {
+    fn ineffective_parts_are_reported_and_change_nothing((world, place) in (world(), 0..MEMBERS)) {
         let without = state(&world);
         for damage in Damages::of(&world, place) {
             damage.check();
@@ -633,7 +633,7 @@ proptest! {
     fn the_order_in_which_objects_and_references_are_given_does_not_matter(
         (mut world, order) in (world(), permutation(MEMBERS))
     ) {
-        // So that it shows whose word counts where two Memberships disagree.
+        // Shows which of two conflicting Memberships counts.
         for member in world.members.values_mut() {
             member.display_name = Some(member.name.as_str().into());
         }
@@ -641,7 +641,7 @@ proptest! {
     }
 
     #[test]
-    fn one_more_group_never_takes_anything_from_anybody((world, group) in (world(), 0..2_usize)) {
+    fn one_more_group_never_reduces_access((world, group) in (world(), 0..2_usize)) {
         let mut other = world.clone();
         for member in other.members.values_mut() {
             member.groups = longer(&member.groups, &format!("g{group}"));
@@ -650,7 +650,7 @@ proptest! {
     }
 
     #[test]
-    fn a_group_or_role_that_grants_more_never_takes_anything_from_anybody(
+    fn a_group_or_role_that_grants_more_never_reduces_access(
         (world, place, section, up) in (world(), 0..2_usize, any::<prop::sample::Index>(), 0..3_usize)
     ) {
         let before = state(&world);
@@ -679,7 +679,7 @@ proptest! {
     }
 
     #[test]
-    fn one_more_restriction_applied_never_gives_anybody_more(world in world()) {
+    fn one_more_applied_restriction_never_widens_access(world in world()) {
         for restriction in &world.catalogs["catalog"].spec.restrictions {
             let mut other = world.clone();
             for member in other.members.values_mut() {
@@ -712,7 +712,7 @@ proptest! {
     }
 
     #[test]
-    fn a_member_alone_comes_to_what_the_whole_account_says((mut world, whole) in (world(), prop::bool::weighted(0.8))) {
+    fn a_member_resolved_alone_equals_the_one_in_the_whole_account((mut world, whole) in (world(), prop::bool::weighted(0.8))) {
         if !whole {
             world.catalogs.clear();
         }
@@ -723,7 +723,7 @@ proptest! {
         let all = index.members(&key, &Scope::Account).unwrap();
         let account = judge(&prepared, &all, &context()).desired;
         for email in all.addresses.iter().map(|(email, _)| *email).chain([&owner, &nobody]) {
-            // An address nobody has any more comes without Memberships.
+            // An address without a Membership has no objects.
             let scope = Scope::Members([email.clone()].into());
             let alone = judge(&prepared, &index.members(&key, &scope).unwrap(), &context()).desired;
             let expected = account.members.get(email).map(|member| (email.clone(), member.clone()));
@@ -735,7 +735,7 @@ proptest! {
     }
 
     #[test]
-    fn what_somebody_could_do_does_not_hang_on_any_end_and_is_what_is_explained(
+    fn potential_permissions_do_not_depend_on_revocations_and_match_the_explanation(
         (world, ending, place, now, by) in (world(), ending(), 0..MEMBERS, 0..4_000_000_i64, 0..1_000_i64)
     ) {
         let key = World::key("acme");
@@ -759,19 +759,19 @@ proptest! {
         let before = potential(&world);
         let mut ended = world.clone();
         end(&mut ended, ending, place, now, by);
-        // What is managed by a parent has other roles.
+        // Managed accounts have other roles.
         prop_assume!(ending != Ending::NotApproved);
         prop_assert_eq!(before, potential(&ended));
     }
 
     #[test]
-    fn who_is_suspended_blocked_expired_or_not_approved_has_no_access_whatever_else_is_written(
+    fn suspended_blocked_expired_or_unapproved_members_have_no_access(
         (mut world, ending, place, frozen, now, by) in
             (world(), ending(), 0..MEMBERS, prop::bool::weighted(0.3), 0..4_000_000_i64, 0..1_000_i64)
     ) {
         end(&mut world, ending, place, now, by);
-        // An account that does not resolve keeps what is there, also where an invitation is gone; every other end
-        // holds.
+        // An unresolvable account keeps its content, even if an invitation is gone; every other revocation
+        // applies.
         if frozen && ending != Ending::InvitationGone {
             world.catalogs.clear();
         }

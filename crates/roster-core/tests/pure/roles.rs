@@ -41,7 +41,7 @@ fn an_override_changes_only_the_cells_it_names_and_deleting_it_resets_them() {
 }
 
 #[test]
-fn a_role_based_on_another_starts_from_it_as_it_is_in_force_here() {
+fn a_role_based_on_another_starts_from_its_effective_permissions() {
     let world = portal(&[
         role("editors-here", "overrides: editor, permissions: {docs: View}"),
         role("clerk", "basedOn: editor, permissions: {billing: Denied}"),
@@ -84,7 +84,7 @@ fn two_overrides_of_one_role_give_the_lower_level_in_each_section_and_both_are_n
 }
 
 #[test]
-fn a_role_named_like_a_predefined_one_contributes_nothing_and_its_holders_are_told() {
+fn a_role_named_like_a_predefined_one_adds_nothing_and_its_holders_are_warned() {
     let world = portal(&[
         role("editor", "permissions: {docs: Delete}"),
         membership("dana", "roleRef: {kind: Role, name: editor}"),
@@ -103,7 +103,7 @@ fn a_role_named_like_a_predefined_one_contributes_nothing_and_its_holders_are_to
         r#"spec.roleRef: Role "editor" is invalid (NameTaken) and grants nothing; see its status for the error"#,
     );
     assert_eq!(world.resolve("acme").access("dana@acme.example"), "nothing");
-    // The predefined role of that name is another thing.
+    // The predefined role of that name is a different role.
     world.is_valid("acme", "membership eve");
     assert_eq!(world.resolve("acme").access("eve@acme.example"), "docs: View, billing: Allowed");
 }
@@ -115,8 +115,8 @@ fn an_override_named_like_a_predefined_role_changes_nothing_and_raises_nobody() 
             role(name, "overrides: editor, permissions: {billing: Denied}"),
             membership("dana", "roleRef: {name: editor}, restrictions: {lift: [read-only]}"),
         ]);
-        let said = format!(r#"metadata.name: "{name}" is a predefined role; choose another name for the override"#);
-        world.says("acme", &format!("role {name}"), InvalidReason::NameTaken, &said);
+        let text = format!(r#"metadata.name: "{name}" is a predefined role; choose another name for the override"#);
+        world.says("acme", &format!("role {name}"), InvalidReason::NameTaken, &text);
         assert_eq!(world.resolve("acme").access("dana@acme.example"), "at most docs: Edit, billing: Allowed");
     }
 }
@@ -137,7 +137,7 @@ fn a_role_that_is_not_overridable_stays_as_it_is() {
 }
 
 #[test]
-fn what_a_role_names_and_does_not_exist_contributes_nothing_and_the_rest_counts() {
+fn unknown_parts_of_a_role_add_nothing_and_the_rest_counts() {
     let world = portal(&[
         role("a", "permissions: {dox: View, docs: View}"),
         role("b", "permissions: {docs: Veiw, billing: Allowed}"),

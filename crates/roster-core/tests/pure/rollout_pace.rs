@@ -42,14 +42,14 @@ fn key(place: usize) -> AccountKey {
     AccountKey::new("acme", &format!("a{place:02}"))
 }
 
-/// The generation that an account follows.
+/// Returns the generation that an account follows.
 fn followed(present: &PresentRevision, last: Option<&LastRevision>, account: &str) -> i64 {
     let account = AccountKey::parse(account).unwrap();
     Rollout::of(present, last).instead(&account).unwrap_or(&present.facts).generation
 }
 
 #[test]
-fn accounts_up_to_the_one_noted_follow_the_present_and_the_others_the_last() {
+fn accounts_up_to_the_recorded_one_follow_the_new_revision_and_others_the_last() {
     let (now, before) = (present(facts(7)), last(5, Some("acme/m")));
     for (account, generation) in [("acme/a", 7), ("acme/m", 7), ("acme/n", 5), ("acmf/a", 5), ("aaa/z", 7)] {
         assert_eq!(followed(&now, Some(&before), account), generation, "{account}");
@@ -58,7 +58,7 @@ fn accounts_up_to_the_one_noted_follow_the_present_and_the_others_the_last() {
 }
 
 #[test]
-fn all_follow_the_present_where_there_is_nothing_to_wait_for() {
+fn all_accounts_follow_the_new_revision_if_nothing_waits() {
     let before = last(5, None);
     let of = |change: &dyn Fn(&mut PresentRevision)| {
         let mut now = present(facts(7));
@@ -70,7 +70,7 @@ fn all_follow_the_present_where_there_is_nothing_to_wait_for() {
     assert_eq!(of(&|now| now.all_at_once = true), (7, true), "or it would be carried back with the annotation gone");
     assert_eq!(of(&|now| now.uid = Name::new("2")), (7, true), "another object of that name");
     assert_eq!(of(&|now| now.deleting = true), (5, false), "what is in use goes on as it was");
-    assert_eq!(of(&|now| now.facts = broken(7)), (7, false), "what is there stays, and is said to");
+    assert_eq!(of(&|now| now.facts = broken(7)), (7, false), "the account keeps its content, and reports it");
     assert_eq!(of(&|now| now.facts = facts(5)), (5, false));
     let now = present(facts(7));
     assert_eq!(followed(&now, None, "acme/a"), 7);
@@ -80,7 +80,7 @@ fn all_follow_the_present_where_there_is_nothing_to_wait_for() {
 
 #[test]
 fn a_record_that_is_ahead_of_the_catalog_counts() {
-    // Two watches: what is known of the catalog is older than what is known of the record.
+    // The watch of catalogs is behind the watch of records.
     let before = last(7, Some("acme/m"));
     for all_at_once in [false, true] {
         let now = PresentRevision { all_at_once, ..present(facts(5)) };
@@ -92,7 +92,7 @@ fn a_record_that_is_ahead_of_the_catalog_counts() {
 }
 
 #[test]
-fn one_then_twice_as_many_each_time() {
+fn each_step_has_twice_as_many_accounts() {
     let mut accounts: Vec<_> = (0..12).map(|place| (key(place), RolloutState::Waits)).collect();
     let (mut up_to, mut sizes) = (None, Vec::new());
     loop {
@@ -106,7 +106,7 @@ fn one_then_twice_as_many_each_time() {
                 accounts
                     .iter_mut()
                     .filter(|(key, _)| Some(key) <= up_to.as_ref())
-                    .for_each(|(_, said)| *said = RolloutState::Done);
+                    .for_each(|(_, state)| *state = RolloutState::Done);
             }
             Step::Finish => break,
             Step::Wait => panic!("{now:?}"),
@@ -117,7 +117,7 @@ fn one_then_twice_as_many_each_time() {
 }
 
 #[test]
-fn it_stops_at_the_first_that_does_not_take_it() {
+fn a_rollout_stops_at_the_first_account_that_refuses_it() {
     let guarded = RolloutState::Stopped(SyncReason::RemovalGuarded);
     let accounts: Vec<_> = (0..9)
         .map(|place| {
@@ -129,12 +129,12 @@ fn it_stops_at_the_first_that_does_not_take_it() {
     assert_eq!(now.stopped.clone(), Some((key(1), SyncReason::RemovalGuarded)));
     assert_eq!((now.step.clone(), now.stops), (Step::Wait, 4));
     // Readers of the catalog may not be allowed to read other tenants' accounts.
-    let said = roster_core::report::rollout_message(2, &now);
+    let state = roster_core::report::rollout_message(2, &now);
     assert!(
-        said.starts_with("7 of 9 accounts follow generation 2; stopped by 4 accounts, the first by RemovalGuarded. ")
+        state.starts_with("7 of 9 accounts follow generation 2; stopped by 4 accounts, the first by RemovalGuarded. ")
     );
-    assert!(!said.contains(&key(1).to_string()), "{said}");
-    // One that has not had its turn has nothing to say.
+    assert!(!state.contains(&key(1).to_string()), "{state}");
+    // An account that was not admitted yet has no state.
     let now = progress(Some(&key(0)), &accounts);
     assert_eq!((now.stopped, now.step), (None, Step::Admit(key(2))));
 }
@@ -144,13 +144,13 @@ fn it_stops_at_the_first_that_does_not_take_it() {
 enum Event {
     /// The catalog is changed again.
     Edit,
-    /// The coordinator looks, and writes what is to be written.
-    Look,
+    /// The coordinator refreshes the catalog, and writes its record if needed.
+    Refresh,
     /// An account's pass ends and reports it.
     Pass(usize),
     /// An account begins or ceases to hold removals back.
     Hold(usize, bool),
-    /// An account comes or goes.
+    /// An account is created or deleted.
     Exists(usize, bool),
 }
 
@@ -159,7 +159,7 @@ const PLACES: usize = 10;
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         1 => Just(Event::Edit),
-        4 => Just(Event::Look),
+        4 => Just(Event::Refresh),
         6 => (0..PLACES).prop_map(Event::Pass),
         1 => (0..PLACES, any::<bool>()).prop_map(|(place, held)| Event::Hold(place, held)),
         1 => (0..PLACES, any::<bool>()).prop_map(|(place, there)| Event::Exists(place, there)),
@@ -170,11 +170,11 @@ fn event() -> impl Strategy<Value = Event> {
 struct Model {
     present: PresentRevision,
     last: Option<LastRevision>,
-    accounts: BTreeMap<AccountKey, Said>,
+    accounts: BTreeMap<AccountKey, ReportedState>,
 }
 
 #[derive(Default)]
-struct Said {
+struct ReportedState {
     generation: i64,
     held: bool,
 }
@@ -189,16 +189,16 @@ impl Model {
         rollout.instead(account).unwrap_or(&self.present.facts).generation
     }
 
-    fn standings(&self) -> Vec<(AccountKey, RolloutState)> {
-        let standing = |said: &Said| match said {
-            said if said.generation != self.generation() => RolloutState::Waits,
-            said if said.held => RolloutState::Stopped(SyncReason::RemovalGuarded),
+    fn states(&self) -> Vec<(AccountKey, RolloutState)> {
+        let state_of = |state: &ReportedState| match state {
+            state if state.generation != self.generation() => RolloutState::Waits,
+            state if state.held => RolloutState::Stopped(SyncReason::RemovalGuarded),
             _ => RolloutState::Done,
         };
-        self.accounts.iter().map(|(key, said)| (key.clone(), standing(said))).collect()
+        self.accounts.iter().map(|(key, state)| (key.clone(), state_of(state))).collect()
     }
 
-    fn look(&mut self) {
+    fn refresh(&mut self) {
         let fresh = LastRevision {
             uid: self.present.uid.clone(),
             facts: self.present.facts.clone(),
@@ -208,7 +208,7 @@ impl Model {
         let rollout = Rollout::of(&self.present, self.last.as_ref());
         if let Rollout::Under(last) = rollout {
             let last = last.clone();
-            self.last = Some(match progress(last.up_to.as_ref(), &self.standings()).step {
+            self.last = Some(match progress(last.up_to.as_ref(), &self.states()).step {
                 Step::Wait => last,
                 Step::Admit(key) => LastRevision { up_to: Some(key), ..last },
                 Step::Finish => fresh,
@@ -221,16 +221,16 @@ impl Model {
     fn happens(&mut self, event: &Event) {
         match event {
             Event::Edit => self.present.facts = facts(self.generation() + 1),
-            Event::Look => self.look(),
+            Event::Refresh => self.refresh(),
             Event::Pass(place) => {
                 let followed = self.followed(&key(*place));
-                if let Some(said) = self.accounts.get_mut(&key(*place)) {
-                    said.generation = followed;
+                if let Some(state) = self.accounts.get_mut(&key(*place)) {
+                    state.generation = followed;
                 }
             }
             Event::Hold(place, held) => {
-                if let Some(said) = self.accounts.get_mut(&key(*place)) {
-                    said.held = *held;
+                if let Some(state) = self.accounts.get_mut(&key(*place)) {
+                    state.held = *held;
                 }
             }
             Event::Exists(place, true) => drop(self.accounts.entry(key(*place)).or_default()),
@@ -243,17 +243,17 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
-    fn nobody_is_carried_back_or_ahead_and_it_ends(events in vec(event(), 1..80)) {
+    fn no_account_goes_back_or_ahead_and_the_rollout_ends(events in vec(event(), 1..80)) {
         let mut model = Model {
             present: present(facts(1)),
             last: None,
-            accounts: (0..PLACES).map(|place| (key(place), Said::default())).collect(),
+            accounts: (0..PLACES).map(|place| (key(place), ReportedState::default())).collect(),
         };
-        model.look();
+        model.refresh();
         for event in &events {
             let keys: Vec<AccountKey> = (0..PLACES).map(key).collect();
             let before: Vec<i64> = keys.iter().map(|key| model.followed(key)).collect();
-            let was = (model.generation(), model.standings());
+            let was = (model.generation(), model.states());
             model.happens(event);
             let after: Vec<i64> = keys.iter().map(|key| model.followed(key)).collect();
             for (place, (before, after)) in std::iter::zip(&before, &after).enumerate() {
@@ -261,22 +261,22 @@ proptest! {
             }
             // In the order of keys, and two revisions at most.
             prop_assert!(after.is_sorted_by(|one, next| one >= next), "{after:?}");
-            if matches!(event, Event::Look) && after != before {
-                // Whoever followed the present one before was done, and not more than as many and one came along.
+            if matches!(event, Event::Refresh) && after != before {
+                // Accounts that followed the new revision were done, and at most as many again plus one are admitted.
                 let ahead = |(key, _): &&(AccountKey, RolloutState)| before[keys.iter().position(|it| it == key).unwrap()] == was.0;
                 let there = was.1.iter().filter(ahead).count();
-                prop_assert!(was.1.iter().filter(ahead).all(|(_, standing)| *standing == RolloutState::Done));
+                prop_assert!(was.1.iter().filter(ahead).all(|(_, state)| *state == RolloutState::Done));
                 let now = model.accounts.keys().filter(|key| model.followed(key) == was.0).count();
                 prop_assert!(now <= 2 * there + 1, "{there} then {now}");
             } else if !matches!(event, Event::Edit) {
-                prop_assert_eq!(after, before, "only a look admits anybody");
+                prop_assert_eq!(after, before, "only a refresh admits accounts");
             }
         }
         // After any history the rollout completes when nothing is held back.
-        model.accounts.values_mut().for_each(|said| said.held = false);
+        model.accounts.values_mut().for_each(|state| state.held = false);
         for _ in 0..8 {
             (0..PLACES).for_each(|place| model.happens(&Event::Pass(place)));
-            model.look();
+            model.refresh();
         }
         prop_assert!(matches!(Rollout::of(&model.present, model.last.as_ref()), Rollout::Done));
         prop_assert_eq!(model.last.unwrap().facts.generation, model.present.facts.generation);

@@ -145,13 +145,13 @@ fn rooms_of(folder: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_room_names_only_the_rooms_before_it() {
+fn every_module_imports_only_modules_before_it() {
     assert_eq!(trespasses("crates/roster-core/src", &CORE), Vec::<String>::new());
     assert_eq!(trespasses("src", &OUTER), Vec::<String>::new());
 }
 
 #[test]
-fn every_room_is_in_the_table() {
+fn every_module_is_in_the_table() {
     for (folder, table) in [("crates/roster-core/src", CORE.as_slice()), ("src", OUTER.as_slice())] {
         let listed: BTreeSet<String> = table.iter().map(|(room, _)| (*room).to_owned()).collect();
         assert_eq!(rooms_of(folder), listed, "{folder}");
@@ -174,7 +174,7 @@ fn the_core_depends_on_nothing_that_does_io() {
 }
 
 #[test]
-fn what_is_not_allowed_is_seen() {
+fn forbidden_imports_are_found() {
     let code =
         code_of("// crate::plan\nuse crate::{api::Account, store::{Batch, Claim}};\nfn f() { crate::cli::run() }");
     for path in ["crate::api", "crate::store", "crate::cli"] {

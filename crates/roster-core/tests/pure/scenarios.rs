@@ -76,7 +76,7 @@ fn compare(name: &str) {
     settings.bind(|| {
         insta::assert_snapshot!(
             file(name),
-            tell(&read(&format!("crates/roster-core/tests/scenarios/{}.yaml", file(name))))
+            play(&read(&format!("crates/roster-core/tests/scenarios/{}.yaml", file(name))))
         )
     });
 }
@@ -112,7 +112,7 @@ struct Meanwhile {
     approve: bool,
 }
 
-/// A story as far as it has been told.
+/// A scenario up to its current step.
 #[derive(Default)]
 struct Story {
     world: World,
@@ -124,7 +124,7 @@ struct Story {
     text: String,
 }
 
-fn tell(yaml: &str) -> String {
+fn play(yaml: &str) -> String {
     let (opening, steps) = yaml.split_once("# step: ").expect("a story has steps");
     assert!(opening.lines().all(|line| line.starts_with("# ")), "a story begins by saying what it is about: {opening}");
     let mut story = Story { world: World::of(""), text: opening.to_owned(), ..Story::default() };
@@ -288,14 +288,14 @@ impl Story {
 }
 
 #[test]
-fn every_scenario_is_told_and_every_snapshot_has_one() {
-    let told: Vec<String> = SCENARIOS.iter().map(|name| file(name)).collect();
+fn every_scenario_has_a_snapshot_and_every_snapshot_a_scenario() {
+    let text: Vec<String> = SCENARIOS.iter().map(|name| file(name)).collect();
     for end in [".yaml", ".snap"] {
         let there: Vec<String> = files("crates/roster-core/tests/scenarios", end)
             .iter()
             .map(|name| name.trim_end_matches(end).to_owned())
             .collect();
-        assert_eq!(there, told, "*{end}");
+        assert_eq!(there, text, "*{end}");
     }
 }
 
@@ -305,7 +305,7 @@ fn every_scenario_is_told_and_every_snapshot_has_one() {
 const ELSEWHERE: [&str; 4] = ["AccountNotFound", "OwnerImmutable", "Unauthorized", "Unreadable"];
 
 #[test]
-fn every_reason_for_which_something_is_invalid_occurs_in_a_scenario() {
+fn every_invalid_reason_occurs_in_a_scenario() {
     let source = read("crates/roster-core/src/api/conditions.rs");
     let (_, body) = source.split_once("pub enum InvalidReason {").unwrap();
     let (body, _) = body.split_once('}').unwrap();
@@ -313,11 +313,11 @@ fn every_reason_for_which_something_is_invalid_occurs_in_a_scenario() {
     let reasons: BTreeSet<&str> =
         names.map(|line| line.trim_end_matches(',')).filter(|name| !name.is_empty()).collect();
     assert!(reasons.contains("CatalogInvalid"), "the reasons have moved: {reasons:?}");
-    let told: String = SCENARIOS
+    let text: String = SCENARIOS
         .iter()
-        .map(|name| tell(&read(&format!("crates/roster-core/tests/scenarios/{}.yaml", file(name)))))
+        .map(|name| play(&read(&format!("crates/roster-core/tests/scenarios/{}.yaml", file(name)))))
         .collect();
     let missing: Vec<&str> =
-        reasons.into_iter().filter(|reason| !told.contains(&format!(" is not: {reason}: "))).collect();
+        reasons.into_iter().filter(|reason| !text.contains(&format!(" is not: {reason}: "))).collect();
     assert_eq!(missing, ELSEWHERE);
 }

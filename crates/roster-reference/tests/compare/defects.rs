@@ -54,7 +54,7 @@ fn engines_reasons(world: &World, kind: Kind, name: &str) -> String {
     engine::reasons(&finding).into_iter().collect::<Vec<_>>().join(" ")
 }
 
-// Mended (j): docs/concepts.md says that no selector picks a namespace whose labels are not known yet.
+// Fixed (j): docs/concepts.md says that no selector picks a namespace whose labels are not known yet.
 #[test]
 fn a_namespace_whose_labels_are_not_known_is_not_admitted() {
     let selector = "{from: Selector, selector: {matchExpressions: [{key: tier, operator: NotIn, values: [iron]}]}}";
@@ -68,7 +68,7 @@ fn a_namespace_whose_labels_are_not_known_is_not_admitted() {
     assert_eq!(engines_reasons(&world, Kind::Membership, "dana"), "NamespaceNotAllowed");
 }
 
-// Mended (k): docs/concepts.md says that with an unknown restriction, or a role whose override is invalid as a whole or
+// Fixed (k): docs/concepts.md says that with an unknown restriction, or a role whose override is invalid as a whole or
 // in a part, a member keeps at most what the store holds, and a new one is not created.
 #[test]
 fn an_override_that_is_invalid_in_a_part_does_not_raise() {
@@ -78,7 +78,7 @@ fn an_override_that_is_invalid_in_a_part_does_not_raise() {
     assert_eq!(statement(&world, DANA), Statement::AtMostHeld);
 }
 
-// Mended (k).
+// Fixed (k).
 #[test]
 fn an_override_of_a_role_that_is_no_longer_overridable_does_not_raise() {
     let cells = object("Role", "cells", "overrides: clerk, permissions: {billing: Denied}");
@@ -89,7 +89,7 @@ fn an_override_of_a_role_that_is_no_longer_overridable_does_not_raise() {
 
 // Fixed (k), through groups and custom roles: each member whom the override concerns.
 #[test]
-fn an_invalid_override_concerns_who_holds_the_role_by_a_group_or_a_custom_role() {
+fn an_invalid_override_affects_holders_by_a_group_or_a_custom_role() {
     let definitions = [
         object("Role", "cells", "overrides: reader, permissions: {usesr: Hide}"),
         object("Role", "night", "basedOn: reader, permissions: {}"),
@@ -102,7 +102,7 @@ fn an_invalid_override_concerns_who_holds_the_role_by_a_group_or_a_custom_role()
     }
 }
 
-// Mended (k), of a custom role that lowers what it starts from: docs/concepts.md says that nothing invalid widens
+// Fixed (k), of a custom role that lowers what it starts from: docs/concepts.md says that nothing invalid widens
 // access.
 #[test]
 fn a_custom_role_with_a_misspelt_section_does_not_raise_what_it_is_based_on() {
@@ -112,10 +112,10 @@ fn a_custom_role_with_a_misspelt_section_does_not_raise_what_it_is_based_on() {
     assert_eq!(statement(&world, DANA), Statement::AtMostHeld);
 }
 
-// Mended (u): docs/concepts.md says that such an account keeps what is there, and that deletion, suspension, expiry and
+// Fixed (u): docs/concepts.md says that such an account keeps what is there, and that deletion, suspension, expiry and
 // blocking still take effect.
 #[test]
-fn an_owner_without_owner_role_is_a_member_while_the_account_does_not_resolve() {
+fn an_owner_without_owner_role_is_a_member_while_the_account_is_unresolvable() {
     let without = BASE.replace("  ownerRole: owner\n", "").replace("grantsOwnerAccess: true, ", "");
     let olga = "olga@acme.example";
     let unresolved = |rest: &str| {
@@ -133,7 +133,7 @@ fn an_owner_without_owner_role_is_a_member_while_the_account_does_not_resolve() 
     deleted.memberships.clear();
     assert_eq!(engines(&deleted, olga), "nobody");
     assert!(!deleted.account("acme", "portal", now()).unwrap().members.contains_key(olga));
-    // Without a catalog nobody can tell whether it has an owner role: a Membership counts, and the owner stays.
+    // Without the catalog it is unknown whether it has an owner role: a Membership counts, and the owner stays.
     let mut suspended = suspended;
     suspended.catalogs.clear();
     assert_eq!(engines(&suspended, olga), "ended: Suspended");
@@ -157,7 +157,7 @@ fn an_override_named_like_a_predefined_role_is_taken() {
 // Difference 1: docs/concepts.md "Invitations": a withdrawn Invitation is to end its access even while the account
 // does not resolve.
 #[test]
-fn a_withdrawn_invitation_ends_nothing_while_the_account_does_not_resolve() {
+fn a_withdrawn_invitation_revokes_nothing_while_the_account_is_unresolvable() {
     let mut world = base(&membership("dana", "roleRef: {name: clerk}, invitationRef: {name: gone}"));
     world.stores.clear();
     assert_eq!(engines(&world, DANA), "kept");
@@ -194,7 +194,7 @@ fn an_invitation_that_lifts_is_taken_as_confirmed() {
     assert_eq!(reasons(&world, Kind::Invitation, "i"), "ConfirmationMissing");
 }
 
-// Mended (m): docs/concepts.md "Marks, drift, removal": only somebody who is not suspended, expired, blocked, not
+// Fixed (m): docs/concepts.md "Marks, drift, removal": only somebody who is not suspended, expired, blocked, not
 // started, duplicate or being deleted holds a role in effect.
 #[test]
 fn a_suspended_member_is_no_holder_of_a_guarded_role() {
@@ -220,9 +220,9 @@ fn invited(email: &str, rest: &str) -> World {
     world
 }
 
-// Mended: docs/concepts.md "Invitations": a Membership that names somebody else's Invitation grants nothing.
+// Fixed: docs/concepts.md "Invitations": a Membership that names somebody else's Invitation grants nothing.
 #[test]
-fn somebody_elses_invitation_is_good_for_nothing() {
+fn an_invitation_for_another_person_has_no_effect() {
     let world = invited("eve@acme.example", CLERK);
     assert_eq!(engines(&world, DANA), "at most");
     assert_eq!(statement(&world, DANA), Statement::Ended(End::InvitationGone));

@@ -12,7 +12,7 @@ impl<'a> Dice<'a> {
         Self { bytes }
     }
 
-    /// Dice of its own for one object: what is decided there moves nothing elsewhere.
+    /// Random numbers of one object, so that its choices do not change those of other objects.
     pub fn split(&mut self, count: usize) -> Self {
         let (own, rest) = self.bytes.split_at(count.min(self.bytes.len()));
         self.bytes = rest;

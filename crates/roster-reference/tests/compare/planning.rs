@@ -43,7 +43,7 @@ struct Memory {
 
 impl Memory {
     fn layout(&self) -> Layout {
-        let content = self.account.as_ref().and_then(|seen| seen.content.as_ref());
+        let content = self.account.as_ref().and_then(|existing| existing.content.as_ref());
         content.map(|content| content.layout.clone()).unwrap_or_default()
     }
 
@@ -70,7 +70,7 @@ impl Memory {
     fn apply(&mut self, plan: &Plan) {
         let from = self.layout();
         if from != plan.layout && self.account.is_some() {
-            for content in self.members.values_mut().filter_map(|seen| seen.content.as_mut()) {
+            for content in self.members.values_mut().filter_map(|existing| existing.content.as_mut()) {
                 content.ranks = plan.layout.translate(&content.ranks, &from);
             }
         }
@@ -81,16 +81,16 @@ impl Memory {
                 (ObjectKey::Group(name), None) => drop(self.groups.remove(name)),
                 (ObjectKey::Member(email), None) => drop(self.members.remove(email)),
                 (ObjectKey::Account, Some((Content::Account(content), print))) => {
-                    self.account = Some(seen(content.clone(), *print));
+                    self.account = Some(existing(content.clone(), *print));
                 }
                 (ObjectKey::Role(name), Some((Content::Role(content), print))) => {
-                    self.roles.insert(name.clone(), seen(content.clone(), *print));
+                    self.roles.insert(name.clone(), existing(content.clone(), *print));
                 }
                 (ObjectKey::Group(name), Some((Content::Group(content), print))) => {
-                    self.groups.insert(name.clone(), seen(content.clone(), *print));
+                    self.groups.insert(name.clone(), existing(content.clone(), *print));
                 }
                 (ObjectKey::Member(email), Some((Content::Member(content), print))) => {
-                    self.members.insert(email.clone(), seen((**content).clone(), *print));
+                    self.members.insert(email.clone(), existing((**content).clone(), *print));
                 }
                 other => panic!("{other:?}"),
             }
@@ -101,7 +101,7 @@ impl Memory {
     fn tamper(&mut self, mask: u8) {
         let layout = self.layout();
         let some = self.members.values_mut().enumerate().filter(|(place, _)| mask >> (place % 8) & 1 == 1);
-        for content in some.filter_map(|(_, seen)| seen.content.as_mut()) {
+        for content in some.filter_map(|(_, existing)| existing.content.as_mut()) {
             let levels = std::iter::zip(layout.ladders(), content.ranks.as_slice());
             content.ranks = levels.map(|(ladder, rank)| (rank + 1 + mask % 2) % ladder.levels.len() as u8).collect();
             content.ended = content.ended.filter(|_| mask % 4 > 1);
@@ -110,11 +110,11 @@ impl Memory {
 
     fn held(&self, address: &str) -> Option<&MemberContent> {
         let row = self.members.iter().find(|(email, _)| email.as_str() == address);
-        row.and_then(|(_, seen)| seen.content.as_ref())
+        row.and_then(|(_, existing)| existing.content.as_ref())
     }
 }
 
-fn seen<C>(content: C, fingerprint: roster_core::plan::Fingerprint) -> Existing<C> {
+fn existing<C>(content: C, fingerprint: roster_core::plan::Fingerprint) -> Existing<C> {
     Existing { content: Some(content), mark: Some(mark()), fingerprint: Some(fingerprint) }
 }
 
@@ -331,7 +331,7 @@ fn edits() -> impl Strategy<Value = Vec<(usize, u8)>> {
 fn answers(world: &World, memory: &Memory, now: Timestamp) -> Option<(AccountAnswer, Resolved)> {
     let model = world.account("acme", "portal", now).unwrap();
     let engine = engine::resolve(world, "acme", "portal");
-    // An owner who changes is the plan's own business.
+    // The model does not cover a change of the owner.
     let changes_owner = memory.owner().is_some() && memory.owner() != model.owner.clone().or(named_owner(world));
     let stays = memory.owner().is_some() && memory.owner() != named_owner(world);
     (!changes_owner && !stays).then_some((model, engine))
@@ -341,7 +341,7 @@ fn answers(world: &World, memory: &Memory, now: Timestamp) -> Option<(AccountAns
 // suspended does not get access back by a write to the store, under any policy; who has expired does, where the
 // store does not evaluate windows and drift is reported only.
 #[test]
-fn who_has_expired_gets_access_back_by_a_write_to_a_store_without_windows() {
+fn expired_access_can_return_by_a_write_to_a_store_without_time_windows() {
     let left_with = |rest: &str| {
         let world = plain(&membership("dana", &format!("roleRef: {{name: clerk}}, {rest}")));
         let engine = engine::resolve(&world, "acme", "portal");
@@ -379,7 +379,7 @@ proptest! {
     #![proptest_config(cases(1_500))]
 
     #[test]
-    fn a_store_holds_what_the_model_says_once_the_plan_is_carried_out(
+    fn an_applied_plan_gives_what_the_model_says(
         seed in seeds(),
         histories in vec((edits(), 0..4_i64, part(), part(), part()), 0..4),
         (holds_windows, reports) in (any::<bool>(), prop::bool::weighted(0.2)),
@@ -424,7 +424,7 @@ proptest! {
         let Some((after, engine)) = answers(&second, &memory, now) else { return Ok(()) };
         let has_window = |content: &MemberContent| content.window != Default::default();
         let windows = after.members.values().any(|member| member.starts_at.is_some() || member.expires_at.is_some());
-        if !after.resolves || windows || memory.members.values().filter_map(|seen| seen.content.as_ref()).any(has_window) {
+        if !after.resolves || windows || memory.members.values().filter_map(|existing| existing.content.as_ref()).any(has_window) {
             return Ok(());
         }
         let unguarded = plan(&engine.desired, &memory.observe(), &policy(true, now));
@@ -437,7 +437,7 @@ proptest! {
         let rows = |memory: &Memory| -> BTreeMap<String, bool> {
             memory.members.keys().map(|email| (email.as_str().to_owned(), has_access(memory, email))).collect()
         };
-        let ended = memory.members.iter().filter(|(_, seen)| seen.content.as_ref().is_some_and(|c| c.ended.is_some()));
+        let ended = memory.members.iter().filter(|(_, existing)| existing.content.as_ref().is_some_and(|c| c.ended.is_some()));
         let mut explicit: BTreeSet<String> = ended.map(|(email, _)| email.as_str().to_owned()).collect();
         explicit.extend(after.members.iter().filter_map(|(address, member)| match member.statement {
             Statement::Ended(end) if end.is_explicit() => Some(address.clone()),

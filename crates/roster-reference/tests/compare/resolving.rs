@@ -287,7 +287,7 @@ proptest! {
 
 /// The comparison is worth as much as its worlds: every kind of statement and every reason is among them.
 #[test]
-fn the_random_worlds_have_everything_in_them() {
+fn the_random_worlds_cover_all_features() {
     let mut runner = TestRunner::deterministic();
     let (mut statements, mut missing) = (BTreeMap::<String, usize>::new(), BTreeSet::from(ORDER));
     missing.remove("AccountNotFound");

@@ -1,4 +1,4 @@
-//! Command of the simulator: runs random seeds, or prints the story of one seed. Run by developers and CI.
+//! Command of the simulator: runs random seeds, or prints the transcript of one seed. Run by developers and CI.
 #![allow(clippy::print_stdout, reason = "a command")]
 
 use std::{
@@ -14,13 +14,13 @@ use std::{
 
 use clap::Parser as _;
 use roster_testkit::sim::{
-    Config, Features, Outcome, clock::SECOND, people, play, random::mix, shrink, simulate, tell,
+    Config, Features, Outcome, clock::SECOND, people, play, random::mix, shrink, simulate, transcript_of,
 };
 
-/// Simulate the controller's loop under random seeds, or tell the story of one
+/// Simulate the controller's loop under random seeds, or print the transcript of one
 #[derive(clap::Parser)]
 struct Options {
-    /// Tell the story of this seed: the actions that break a promise, made as few as possible
+    /// Print the transcript of this seed: the actions that break a promise, made as few as possible
     #[arg(long)]
     seed: Option<u64>,
     /// First seed
@@ -32,7 +32,7 @@ struct Options {
     /// Run for so many minutes
     #[arg(long, default_value_t = 1, conflicts_with = "seeds")]
     minutes: u64,
-    /// Leave the story as long as it is
+    /// Do not shorten the transcript
     #[arg(long)]
     no_shrink: bool,
     /// Go on after a seed that fails
@@ -53,13 +53,13 @@ impl Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     match options.seed {
-        Some(seed) => story(seed, &options),
+        Some(seed) => print_transcript(seed, &options),
         None => seeds(&options),
     }
 }
 
-/// Prints the story of one seed.
-fn story(seed: u64, options: &Options) -> ExitCode {
+/// Prints the transcript of one seed.
+fn print_transcript(seed: u64, options: &Options) -> ExitCode {
     let features = Features::of(seed);
     let (config, actions) = people::generate(seed, &features);
     println!("{features:?}");
@@ -69,7 +69,7 @@ fn story(seed: u64, options: &Options) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let actions = if options.no_shrink { actions } else { shrink::shrink(&config, &actions, &violation, 400) };
-    println!("{}", tell(&config, &actions));
+    println!("{}", transcript_of(&config, &actions));
     println!("{} actions", actions.len());
     ExitCode::FAILURE
 }
@@ -102,10 +102,10 @@ fn seeds(options: &Options) -> ExitCode {
                         return;
                     }
                     let failure = run(seed, &sum);
-                    if let Some(said) = failure {
+                    if let Some(message) = failure {
                         sum.failed.fetch_add(1, Ordering::Relaxed);
                         let _guard = print.lock();
-                        println!("seed {seed}: {said}");
+                        println!("seed {seed}: {message}");
                         stop.store(!options.keep_going, Ordering::Relaxed);
                     }
                 }

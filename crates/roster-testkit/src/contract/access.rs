@@ -16,7 +16,7 @@ async fn with_access(store: &dyn Store) -> BTreeSet<(AccountKey, String)> {
     found.into_iter().map(|(account, email)| (account, email.to_string())).collect()
 }
 
-pub async fn who_has_access_is_told(backend: &dyn Backend) {
+pub async fn people_with_access_are_reported(backend: &dyn Backend) {
     let store = backend.open().await;
     assert!(with_access(&*store).await.is_empty());
     let (mut one, mut two) = (world("acme"), world("zeta"));

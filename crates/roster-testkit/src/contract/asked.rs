@@ -26,7 +26,7 @@ async fn ask(store: &dyn Store, query: AuditQuery) -> Vec<AuditRecord> {
     store.audit(&query).await.unwrap()
 }
 
-pub async fn what_is_asked_for_is_told(backend: &dyn Backend) {
+pub async fn requested_audit_records_are_returned(backend: &dyn Backend) {
     let store = two_accounts(backend).await;
     let all = ask(&*store, AuditQuery::default()).await;
     let seqs = |records: &[AuditRecord]| records.iter().map(|record| record.seq).collect::<Vec<_>>();
@@ -57,7 +57,7 @@ pub async fn what_is_asked_for_is_told(backend: &dyn Backend) {
     }
 }
 
-pub async fn records_are_as_good_elsewhere(backend: &dyn Backend) {
+pub async fn exported_records_can_be_verified_elsewhere(backend: &dyn Backend) {
     let store = two_accounts(backend).await;
     let all = ask(&*store, AuditQuery::default()).await;
     let check = |records: Vec<AuditRecord>| {

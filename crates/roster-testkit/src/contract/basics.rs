@@ -2,7 +2,7 @@
 
 use super::{
     Backend,
-    world::{NOW, TERM, World, email, member, member_key, members, ranks, world},
+    world::{CLAIM, NOW, World, email, member, member_key, members, ranks, world},
 };
 use roster_core::{
     contract::{Batch, Store, StoreError, Totals},
@@ -31,13 +31,13 @@ pub async fn a_scope_shows_its_members_only(backend: &dyn Backend) {
     world.converge(&*store).await;
     let (ann, nobody) = (email("ann@shop.example"), email("nobody@shop.example"));
     let whole = world.observe(&*store).await;
-    let seen = store.observe(world.key(), &members(&[&ann, &nobody]), NOW).await.unwrap();
-    assert_eq!(seen.account, whole.account);
-    assert_eq!(seen.layout, whole.layout);
-    assert_eq!(seen.member_count, 2);
-    assert!(seen.roles.is_empty() && seen.groups.is_empty());
-    assert_eq!(seen.members.keys().collect::<Vec<_>>(), [&ann]);
-    assert_eq!(seen.members[&ann], whole.members[&ann]);
+    let observed = store.observe(world.key(), &members(&[&ann, &nobody]), NOW).await.unwrap();
+    assert_eq!(observed.account, whole.account);
+    assert_eq!(observed.layout, whole.layout);
+    assert_eq!(observed.member_count, 2);
+    assert!(observed.roles.is_empty() && observed.groups.is_empty());
+    assert_eq!(observed.members.keys().collect::<Vec<_>>(), [&ann]);
+    assert_eq!(observed.members[&ann], whole.members[&ann]);
 }
 
 pub async fn repeating_a_batch_changes_nothing(backend: &dyn Backend) {
@@ -143,12 +143,12 @@ pub async fn an_account_with_something_in_it_stays(backend: &dyn Backend) {
     assert_eq!(others, vec![Ok(()); 5]);
     let left = world.observe(&*store).await;
     assert_eq!(left.members.keys().map(Email::as_str).collect::<Vec<_>>(), ["late@shop.example"]);
-    assert_eq!(left.account.as_ref().and_then(|seen| seen.mark.as_ref()), Some(world.mark()));
+    assert_eq!(left.account.as_ref().and_then(|observed| observed.mark.as_ref()), Some(world.mark()));
     assert_eq!(delete_account(&world, &*store).await, vec![Ok(()); 2]);
     world.assert_nothing(&*store).await;
 }
 
-pub async fn accounts_and_totals_are_told(backend: &dyn Backend) {
+pub async fn accounts_and_totals_are_reported(backend: &dyn Backend) {
     let (store, acme, bolt) = (backend.open().await, world("acme"), world("bolt"));
     assert_eq!(store.accounts().await.unwrap(), vec![]);
     assert_eq!(store.totals().await.unwrap(), Totals::default());
@@ -160,7 +160,7 @@ pub async fn accounts_and_totals_are_told(backend: &dyn Backend) {
     assert_eq!(store.totals().await.unwrap(), Totals { accounts: 1, members: 2 });
 }
 
-pub async fn every_account_is_told_whoevers_it_is(backend: &dyn Backend) {
+pub async fn every_account_is_reported_with_its_owner(backend: &dyn Backend) {
     let (store, acme) = (backend.open().await, world("acme"));
     assert_eq!(store.keys().await.unwrap(), vec![]);
     let (bolt, core) = (world("bolt").of_cluster("cluster-b"), world("core"));
@@ -175,11 +175,11 @@ pub async fn every_account_is_told_whoevers_it_is(backend: &dyn Backend) {
     assert_eq!(store.keys().await.unwrap(), [keys[0].clone(), keys[2].clone()]);
 }
 
-pub async fn an_account_that_is_not_there_is_empty(backend: &dyn Backend) {
+pub async fn a_missing_account_is_empty(backend: &dyn Backend) {
     let (store, world) = (backend.open().await, world("acme"));
     for scope in [Scope::Account, members(&[&email("ann@shop.example")])] {
-        let seen = store.observe(world.key(), &scope, NOW).await.unwrap();
-        assert_eq!(seen, Observed { store: store.id().await.unwrap(), ..Observed::default() });
+        let observed = store.observe(world.key(), &scope, NOW).await.unwrap();
+        assert_eq!(observed, Observed { store: store.id().await.unwrap(), ..Observed::default() });
     }
     let gone = Change::removal(member_key(&email("ann@shop.example")), Cause::Unwanted, Phase::Revoke);
     assert_eq!(world.apply_changes(&*store, &Layout::default(), &[gone]).await, [Ok(())]);
@@ -197,16 +197,16 @@ pub async fn a_store_keeps_its_id(backend: &dyn Backend) {
     };
     assert_eq!(ids(&*store).await, std::array::from_fn(|_| Some(id.clone())), "without the account");
     world.converge(&*store).await;
-    for store in [store, backend.open().await, backend.look().await.unwrap()] {
+    for store in [store, backend.open().await, backend.open_read_only().await.unwrap()] {
         assert_eq!(ids(&*store).await, std::array::from_fn(|_| Some(id.clone())));
     }
 }
 
-pub async fn what_was_planned_for_another_store_is_refused(backend: &dyn Backend) {
+pub async fn a_plan_for_another_store_is_refused(backend: &dyn Backend) {
     let (store, world) = (backend.open().await, world("acme"));
     let mut plan = world.plan(&*store, Scope::Account).await;
     let own = plan.store.replace("another".into());
-    let outcomes = store.apply(&Batch::of(&plan, world.mark(), NOW), TERM).await;
+    let outcomes = store.apply(&Batch::of(&plan, world.mark(), NOW), CLAIM).await;
     assert_eq!(outcomes.len(), plan.changes.len());
     for outcome in outcomes {
         assert!(
@@ -216,6 +216,6 @@ pub async fn what_was_planned_for_another_store_is_refused(backend: &dyn Backend
     }
     world.assert_nothing(&*store).await;
     plan.store = own;
-    assert_eq!(store.apply(&Batch::of(&plan, world.mark(), NOW), TERM).await, vec![Ok(()); plan.changes.len()]);
+    assert_eq!(store.apply(&Batch::of(&plan, world.mark(), NOW), CLAIM).await, vec![Ok(()); plan.changes.len()]);
     world.assert_held(&world.observe(&*store).await);
 }

@@ -39,8 +39,8 @@ pub async fn unicode_quotes_and_slashes_survive(backend: &dyn Backend) {
     }
     let emails: Vec<_> = world.members.keys().cloned().collect();
     let scope = members(&emails.iter().collect::<Vec<_>>());
-    let seen = store.observe(world.key(), &scope, super::world::NOW).await.unwrap();
-    assert_eq!(seen.members, world.observe(&*store).await.members);
+    let observed = store.observe(world.key(), &scope, super::world::NOW).await.unwrap();
+    assert_eq!(observed.members, world.observe(&*store).await.members);
     (world.members, world.roles, world.groups) = Default::default();
     world.converge(&*store).await;
     world.assert_held(&world.observe(&*store).await);
@@ -55,8 +55,8 @@ pub async fn an_address_of_254_characters_fits(backend: &dyn Backend) {
     world.account.owner = Some(email(&long));
     world.converge(&*store).await;
     world.assert_held(&world.observe(&*store).await);
-    let seen = store.observe(world.key(), &members(&[&email(&long)]), super::world::NOW).await.unwrap();
-    assert_eq!(seen.members.len(), 1);
+    let observed = store.observe(world.key(), &members(&[&email(&long)]), super::world::NOW).await.unwrap();
+    assert_eq!(observed.members.len(), 1);
 }
 
 pub async fn a_thousand_members_and_three_hundred_roles(backend: &dyn Backend) {
@@ -108,5 +108,5 @@ pub async fn a_catalog_without_sections_works(backend: &dyn Backend) {
     world.converge(&*store).await;
     world.assert_held(&world.observe(&*store).await);
     let account = world.observe(&*store).await.account;
-    assert!(account.is_some_and(|seen| seen.mark.as_ref() == Some(world.mark())), "{}", ObjectKey::Account);
+    assert!(account.is_some_and(|observed| observed.mark.as_ref() == Some(world.mark())), "{}", ObjectKey::Account);
 }

@@ -30,7 +30,7 @@ pub async fn a_batch_for_other_sections_is_refused(backend: &dyn Backend) {
     assert_eq!(world.observe(&*store).await, before);
 }
 
-pub async fn one_refused_member_stands_alone(backend: &dyn Backend) {
+pub async fn one_refused_member_does_not_affect_others(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     for n in 0..50 {
         world.members.insert(email(&format!("m{n}@shop.example")), member(&[1, 1, 1]));
@@ -56,7 +56,7 @@ pub async fn one_refused_member_stands_alone(backend: &dyn Backend) {
     world.assert_held(&world.observe(&*store).await);
 }
 
-pub async fn nothing_is_in_force_without_its_account(backend: &dyn Backend) {
+pub async fn nothing_has_effect_without_its_account(backend: &dyn Backend) {
     let (store, world) = (backend.open().await, world("acme"));
     let plan = world.plan(&*store, Scope::Account).await;
     let without: Vec<_> = plan.changes.iter().filter(|c| c.object != ObjectKey::Account).cloned().collect();
@@ -180,9 +180,9 @@ pub async fn counted_removals_are_remembered(backend: &dyn Backend) {
     assert_eq!(plan.changes.iter().filter(|change| change.counted).count(), 2);
     let removed = [RecentRemoval { email: ann, at: NOW }, RecentRemoval { email: ben.clone(), at: NOW }];
     for scope in [Scope::Account, members(&[&ben])] {
-        let mut seen = store.observe(world.key(), &scope, NOW).await.unwrap().recent_removals;
-        seen.sort_by(|a, b| a.email.cmp(&b.email));
-        assert_eq!(seen, removed);
+        let mut observed = store.observe(world.key(), &scope, NOW).await.unwrap().recent_removals;
+        observed.sort_by(|a, b| a.email.cmp(&b.email));
+        assert_eq!(observed, removed);
         let later = NOW + Duration::from_micros(1);
         assert_eq!(store.observe(world.key(), &scope, later).await.unwrap().recent_removals, []);
     }
@@ -191,7 +191,7 @@ pub async fn counted_removals_are_remembered(backend: &dyn Backend) {
     assert_eq!(world.observe(&*store).await.recent_removals.len(), 2);
 }
 
-pub async fn an_approval_is_used_up_with_what_it_lets_pass(backend: &dyn Backend) {
+pub async fn an_approval_is_used_up_by_the_approved_removals(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     world.converge(&*store).await;
     let ann = email("ann@shop.example");
@@ -207,9 +207,9 @@ pub async fn an_approval_is_used_up_with_what_it_lets_pass(backend: &dyn Backend
     for scope in [Scope::Account, members(&[&ann])] {
         assert_eq!(used(&scope).await, 1, "{scope:?}");
     }
-    let seen = world.observe(&*store).await;
-    assert!(!seen.members.contains_key(&ann));
-    assert_eq!(seen.recent_removals, [], "what is approved does not count");
+    let observed = world.observe(&*store).await;
+    assert!(!observed.members.contains_key(&ann));
+    assert_eq!(observed.recent_removals, [], "what is approved does not count");
     // Repeating removes nobody, and uses no approval.
     world.apply(&*store, &plan).await;
     assert_eq!(used(&Scope::Account).await, 1);

@@ -3,7 +3,7 @@
 
 use super::{
     Backend,
-    world::{NOW, TERM, World, email, members, ranks, world},
+    world::{CLAIM, NOW, World, email, members, ranks, world},
 };
 use roster_core::{
     contract::{Batch, Claim, Epoch, Outcome, Slots, Store, StoreError, slot},
@@ -24,7 +24,7 @@ async fn with_something_to_write(store: &dyn Store, world: &mut World) -> roster
 }
 
 fn later(by: i64) -> Epoch {
-    Epoch(TERM.epoch.0 + by)
+    Epoch(CLAIM.epoch.0 + by)
 }
 
 pub async fn a_former_leader_is_refused(backend: &dyn Backend) {
@@ -39,7 +39,7 @@ pub async fn a_former_leader_is_refused(backend: &dyn Backend) {
     assert_eq!(store.apply(&repeated, next).await, vec![Ok(()); blind.changes.len()]);
     let before = world.observe(&*store).await;
     for store in [store, backend.open().await] {
-        let outcomes = store.apply(&batch, TERM).await;
+        let outcomes = store.apply(&batch, CLAIM).await;
         assert!(is_former(&outcomes), "{outcomes:?}");
         assert_eq!(world.observe(&*store).await, before);
     }
@@ -48,7 +48,7 @@ pub async fn a_former_leader_is_refused(backend: &dyn Backend) {
     world.assert_held(&world.observe(&*store).await);
 }
 
-pub async fn a_claim_alone_shuts_the_former_leader_out(backend: &dyn Backend) {
+pub async fn a_claim_alone_fences_out_the_former_leader(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     let plan = with_something_to_write(&*store, &mut world).await;
     let batch = Batch::of(&plan, world.mark(), NOW);
@@ -56,13 +56,13 @@ pub async fn a_claim_alone_shuts_the_former_leader_out(backend: &dyn Backend) {
     for _ in 0..2 {
         store.claim("cluster-a", claim).await.unwrap();
     }
-    assert!(is_former(&store.apply(&batch, TERM).await));
-    let refused = store.claim("cluster-a", TERM).await;
+    assert!(is_former(&store.apply(&batch, CLAIM).await));
+    let refused = store.claim("cluster-a", CLAIM).await;
     assert!(matches!(&refused, Err(StoreError::Conflict(why)) if why.contains("newer leader")), "{refused:?}");
     assert_eq!(store.apply(&batch, claim).await, [Ok(())]);
 }
 
-pub async fn another_clusters_terms_say_nothing(backend: &dyn Backend) {
+pub async fn epochs_of_another_cluster_have_no_effect(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     let plan = with_something_to_write(&*store, &mut world).await;
     let batch = Batch::of(&plan, world.mark(), NOW);
@@ -72,10 +72,10 @@ pub async fn another_clusters_terms_say_nothing(backend: &dyn Backend) {
     let first = Batch::of(&theirs, foreign.mark(), NOW);
     let outcomes = store.apply(&first, Claim::whole(later(1_000))).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-    assert_eq!(store.apply(&batch, TERM).await, [Ok(())]);
+    assert_eq!(store.apply(&batch, CLAIM).await, [Ok(())]);
 }
 
-pub async fn shards_do_not_shut_each_other_out(backend: &dyn Backend) {
+pub async fn shards_do_not_fence_each_other_out(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     let plan = with_something_to_write(&*store, &mut world).await;
     let batch = Batch::of(&plan, world.mark(), NOW);
@@ -86,7 +86,7 @@ pub async fn shards_do_not_shut_each_other_out(backend: &dyn Backend) {
         store.claim("cluster-a", Claim { epoch: later(9), slots: Slots::part(part, 4) }).await.unwrap();
     }
     store.claim("cluster-a", ours).await.unwrap();
-    assert!(is_former(&store.apply(&batch, TERM).await), "whoever had everything before is shut out");
+    assert!(is_former(&store.apply(&batch, CLAIM).await), "whoever had everything before is shut out");
     // Distributed again over another number of shards: three cover four, and all former holders are fenced out.
     for part in 0..3 {
         store.claim("cluster-a", Claim { epoch: later(20), slots: Slots::part(part, 3) }).await.unwrap();

@@ -20,9 +20,9 @@ pub mod basics;
 pub mod extremes;
 pub mod failure;
 pub mod fencing;
-pub mod looking;
 pub mod ownership;
 pub mod planning;
+pub mod read_only;
 pub mod world;
 
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub trait Backend: Send + Sync {
     async fn open(&self) -> Box<dyn Store>;
 
     /// Opens the store read-only; returns `None` if there is no store.
-    async fn look(&self) -> Option<Box<dyn Store>>;
+    async fn open_read_only(&self) -> Option<Box<dyn Store>>;
 
     /// Checks the audit. Called only if the store has the capability.
     async fn verify_audit(&self) -> AuditReport;
@@ -94,26 +94,26 @@ macro_rules! contract_suite {
                 repeating_a_batch_changes_nothing, removing_is_repeatable, titles_can_be_renamed,
                 every_field_of_a_member_can_come_and_go, a_role_in_use_can_be_removed,
                 an_account_goes_with_everything_in_it, an_account_with_something_in_it_stays,
-                accounts_and_totals_are_told, every_account_is_told_whoevers_it_is, an_account_that_is_not_there_is_empty,
-                a_store_keeps_its_id, what_was_planned_for_another_store_is_refused;
+                accounts_and_totals_are_reported, every_account_is_reported_with_its_owner, a_missing_account_is_empty,
+                a_store_keeps_its_id, a_plan_for_another_store_is_refused;
             extremes: unicode_quotes_and_slashes_survive, an_address_of_254_characters_fits,
                 a_thousand_members_and_three_hundred_roles, the_largest_catalog_fits, a_catalog_without_sections_works;
             ownership: marks_and_fingerprints_are_observed, another_cluster_is_not_touched,
-                another_clusters_account_is_not_entered, an_earlier_account_of_the_same_name_is_adopted_only,
-                what_appears_meanwhile_is_not_overwritten,
-                a_grant_that_was_planned_before_a_revocation_does_not_come_after_it, what_is_no_longer_ours_is_not_removed;
-            failure: a_batch_for_other_sections_is_refused, one_refused_member_stands_alone,
-                nothing_is_in_force_without_its_account, accounts_do_not_disturb_each_other,
+                another_clusters_account_is_not_entered, an_earlier_account_of_the_same_name_must_be_adopted,
+                content_that_appears_meanwhile_is_not_overwritten,
+                a_grant_planned_before_a_revocation_is_not_applied_after_it, content_that_is_no_longer_ours_is_not_removed;
+            failure: a_batch_for_other_sections_is_refused, one_refused_member_does_not_affect_others,
+                nothing_has_effect_without_its_account, accounts_do_not_disturb_each_other,
                 people_of_one_account_do_not_disturb_each_other, a_pass_that_is_dropped_leaves_all_or_nothing,
-                counted_removals_are_remembered, an_approval_is_used_up_with_what_it_lets_pass;
-            fencing: a_former_leader_is_refused, a_claim_alone_shuts_the_former_leader_out,
-                another_clusters_terms_say_nothing, shards_do_not_shut_each_other_out;
-            looking: nothing_is_made, a_writers_work_is_seen_and_nothing_is_applied;
-            access: who_has_access_is_told;
-            asked: what_is_asked_for_is_told, records_are_as_good_elsewhere;
-            planning: a_plan_leads_to_what_is_desired_and_then_to_nothing, deletion_behind_its_back_is_drift,
-                a_change_behind_its_back_is_drift, an_unmarked_member_is_unmanaged, adoption_takes_what_is_identical,
-                other_sections_keep_the_meaning_of_what_stays, a_deleted_account_leaves_nothing;
+                counted_removals_are_remembered, an_approval_is_used_up_by_the_approved_removals;
+            fencing: a_former_leader_is_refused, a_claim_alone_fences_out_the_former_leader,
+                epochs_of_another_cluster_have_no_effect, shards_do_not_fence_each_other_out;
+            read_only: opening_creates_nothing, written_content_is_visible_and_nothing_is_applied;
+            access: people_with_access_are_reported;
+            asked: requested_audit_records_are_returned, exported_records_can_be_verified_elsewhere;
+            planning: a_plan_gives_the_desired_state_and_a_second_is_empty, a_deletion_by_others_is_drift,
+                a_change_by_others_is_drift, an_unmarked_member_is_unmanaged, adoption_takes_identical_content,
+                changed_sections_keep_the_meaning_of_levels, a_deleted_account_leaves_nothing;
         }
     };
     ($fresh:expr => $($module:ident: $($promise:ident),+);+ $(;)?) => {

@@ -27,13 +27,13 @@ pub async fn marks_and_fingerprints_are_observed(backend: &dyn Backend) {
     let observed = world.observe(&*store).await;
     for change in &plan.changes {
         let (_, fingerprint) = change.put.as_ref().unwrap();
-        let seen = match &change.object {
+        let existing = match &change.object {
             ObjectKey::Account => observed.account.as_ref().unwrap().fingerprint,
             ObjectKey::Role(name) => observed.roles[name].fingerprint,
             ObjectKey::Group(name) => observed.groups[name].fingerprint,
             ObjectKey::Member(email) => observed.members[email].fingerprint,
         };
-        assert_eq!(seen, Some(*fingerprint), "{}", change.object);
+        assert_eq!(existing, Some(*fingerprint), "{}", change.object);
     }
     // The mark of another cluster is returned unchanged.
     let theirs = email("theirs@shop.example");
@@ -95,7 +95,7 @@ pub async fn another_clusters_account_is_not_entered(backend: &dyn Backend) {
     assert!(!world.observe(&*store).await.members.contains_key(&newcomer));
 }
 
-pub async fn an_earlier_account_of_the_same_name_is_adopted_only(backend: &dyn Backend) {
+pub async fn an_earlier_account_of_the_same_name_must_be_adopted(backend: &dyn Backend) {
     let (store, world) = (backend.open().await, world("acme"));
     world.converge(&*store).await;
     let mut again = world.clone();
@@ -110,7 +110,7 @@ pub async fn an_earlier_account_of_the_same_name_is_adopted_only(backend: &dyn B
     again.assert_held(&again.observe(&*store).await);
 }
 
-pub async fn what_appears_meanwhile_is_not_overwritten(backend: &dyn Backend) {
+pub async fn content_that_appears_meanwhile_is_not_overwritten(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     world.converge(&*store).await;
     let late = email("late@shop.example");
@@ -123,7 +123,7 @@ pub async fn what_appears_meanwhile_is_not_overwritten(backend: &dyn Backend) {
     assert_eq!(world.observe(&*store).await, before);
 }
 
-pub async fn what_is_no_longer_ours_is_not_removed(backend: &dyn Backend) {
+pub async fn content_that_is_no_longer_ours_is_not_removed(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     world.converge(&*store).await;
     let stranger = email("stranger@shop.example");
@@ -138,7 +138,7 @@ pub async fn what_is_no_longer_ours_is_not_removed(backend: &dyn Backend) {
     assert!(!world.observe(&*store).await.members.contains_key(&stranger));
 }
 
-pub async fn a_grant_that_was_planned_before_a_revocation_does_not_come_after_it(backend: &dyn Backend) {
+pub async fn a_grant_planned_before_a_revocation_is_not_applied_after_it(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     let ann = email("ann@shop.example");
     world.members.insert(ann.clone(), member(&[1, 1, 1]));

@@ -11,7 +11,7 @@ use roster_core::{
     plan::{Cause, Hold, ObjectKey, Observed},
 };
 
-pub async fn a_plan_leads_to_what_is_desired_and_then_to_nothing(backend: &dyn Backend) {
+pub async fn a_plan_gives_the_desired_state_and_a_second_is_empty(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     world.converge(&*store).await;
     assert_eq!(world.plan(&*store, Scope::Account).await.changes, []);
@@ -38,7 +38,7 @@ fn objects() -> [ObjectKey; 4] {
     ]
 }
 
-pub async fn deletion_behind_its_back_is_drift(backend: &dyn Backend) {
+pub async fn a_deletion_by_others_is_drift(backend: &dyn Backend) {
     let (store, world) = (backend.open().await, world("acme"));
     world.converge(&*store).await;
     for object in objects() {
@@ -57,7 +57,7 @@ pub async fn deletion_behind_its_back_is_drift(backend: &dyn Backend) {
     }
 }
 
-pub async fn a_change_behind_its_back_is_drift(backend: &dyn Backend) {
+pub async fn a_change_by_others_is_drift(backend: &dyn Backend) {
     let (store, world) = (backend.open().await, world("acme"));
     world.converge(&*store).await;
     for object in objects() {
@@ -87,7 +87,7 @@ pub async fn an_unmarked_member_is_unmanaged(backend: &dyn Backend) {
     world.assert_held(&world.observe(&*store).await);
 }
 
-pub async fn adoption_takes_what_is_identical(backend: &dyn Backend) {
+pub async fn adoption_takes_identical_content(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     world.converge(&*store).await;
     let stranger = email("stranger@shop.example");
@@ -107,7 +107,7 @@ pub async fn adoption_takes_what_is_identical(backend: &dyn Backend) {
 
 /// Tests that permissions keep their meaning when the catalog gets other sections. Rows that are not ours, and that we
 /// do not write, must not grant more than before.
-pub async fn other_sections_keep_the_meaning_of_what_stays(backend: &dyn Backend) {
+pub async fn changed_sections_keep_the_meaning_of_levels(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     world.converge(&*store).await;
     let stranger = email("stranger@shop.example");

@@ -20,7 +20,7 @@ use roster_core::{
 /// Time of all passes.
 pub const NOW: Timestamp = Timestamp::constant(1_800_000_000, 123_456_000);
 /// Claim of the leader that runs the passes.
-pub const TERM: Claim = Claim { epoch: Epoch(7), slots: Slots::ALL };
+pub const CLAIM: Claim = Claim { epoch: Epoch(7), slots: Slots::ALL };
 
 /// Desired state of one account, and the policy of its passes.
 #[derive(Clone)]
@@ -171,7 +171,7 @@ impl World {
     }
 
     pub async fn apply_changes(&self, store: &dyn Store, layout: &Layout, changes: &[Change]) -> Vec<Outcome> {
-        store.apply(&Batch { mark: self.mark(), layout, store: None, changes, now: self.policy.now }, TERM).await
+        store.apply(&Batch { mark: self.mark(), layout, store: None, changes, now: self.policy.now }, CLAIM).await
     }
 
     /// Runs a pass over the whole account, and asserts that every change is made.
@@ -190,7 +190,7 @@ impl World {
     pub fn assert_held(&self, observed: &Observed) {
         let contents = |observed: &Observed| {
             (
-                observed.account.as_ref().and_then(|seen| seen.content.clone()),
+                observed.account.as_ref().and_then(|existing| existing.content.clone()),
                 observed.roles.iter().map(|(n, s)| (n.clone(), s.content.clone())).collect::<BTreeMap<_, _>>(),
                 observed.groups.iter().map(|(n, s)| (n.clone(), s.content.clone())).collect::<BTreeMap<_, _>>(),
                 observed.members.iter().map(|(n, s)| (n.clone(), s.content.clone())).collect::<BTreeMap<_, _>>(),
@@ -213,10 +213,10 @@ impl World {
 
 /// Returns the marks of all objects.
 pub fn marks(observed: &Observed) -> Vec<Option<Mark>> {
-    let account = observed.account.iter().map(|seen| &seen.mark);
-    let roles = observed.roles.values().map(|seen| &seen.mark);
-    let groups = observed.groups.values().map(|seen| &seen.mark);
-    let members = observed.members.values().map(|seen| &seen.mark);
+    let account = observed.account.iter().map(|existing| &existing.mark);
+    let roles = observed.roles.values().map(|existing| &existing.mark);
+    let groups = observed.groups.values().map(|existing| &existing.mark);
+    let members = observed.members.values().map(|existing| &existing.mark);
     account.chain(roles).chain(groups).chain(members).cloned().collect()
 }
 

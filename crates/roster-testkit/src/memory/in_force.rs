@@ -36,8 +36,8 @@ impl MemoryStore {
     }
 
     fn in_account(&self, rows: &AccountRows, email: &Email, at: Timestamp) -> Levels {
-        let account = rows.account.as_ref().and_then(|seen| seen.content.as_ref());
-        let member = rows.members.get(email).and_then(|seen| seen.content.as_ref());
+        let account = rows.account.as_ref().and_then(|existing| existing.content.as_ref());
+        let member = rows.members.get(email).and_then(|existing| existing.content.as_ref());
         match (account, member) {
             (Some(account), Some(member)) if self.lets_in(&member.content, at) => {
                 known(&member.levels, &account.layout)

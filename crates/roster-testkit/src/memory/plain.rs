@@ -147,7 +147,7 @@ impl Work {
         let change = batch.changes.get(index)?;
         let nothing = AccountRows::default();
         let rows = store.accounts.get(&batch.mark.account).unwrap_or(&nothing);
-        let has_account = rows.account.as_ref().is_some_and(|seen| seen.content.is_some());
+        let has_account = rows.account.as_ref().is_some_and(|existing| existing.content.is_some());
         match (task, &self.blocked) {
             (Task::Make(_), Some(error)) if change.put.is_some() && (self.flips || !has_account) => {
                 let error = error.clone();

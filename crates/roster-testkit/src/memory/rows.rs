@@ -67,12 +67,12 @@ impl AccountRows {
     }
 
     pub(super) fn layout(&self) -> Layout {
-        let content = self.account.as_ref().and_then(|seen| seen.content.as_ref());
+        let content = self.account.as_ref().and_then(|existing| existing.content.as_ref());
         content.map(|content| content.layout.clone()).unwrap_or_default()
     }
 
     pub(super) fn member_count(&self) -> u64 {
-        self.members.values().filter(|seen| seen.content.is_some()).count() as u64
+        self.members.values().filter(|existing| existing.content.is_some()).count() as u64
     }
 
     /// Returns a word for anything left in the account besides itself.
@@ -87,7 +87,7 @@ impl AccountRows {
 
     /// Returns the levels that a member holds.
     pub(super) fn held(&self, email: &Email) -> Levels {
-        let row = self.members.get(email).and_then(|seen| seen.content.as_ref());
+        let row = self.members.get(email).and_then(|existing| existing.content.as_ref());
         row.map(|row| row.levels.clone()).unwrap_or_default()
     }
 
@@ -111,16 +111,16 @@ impl AccountRows {
             Observed { account: self.account.clone(), member_count: self.member_count(), ..Observed::default() };
         match selection {
             Selection::Whole => {
-                let roles = self.roles.iter().map(|(name, seen)| (name.clone(), role(seen, &layout)));
+                let roles = self.roles.iter().map(|(name, existing)| (name.clone(), role(existing, &layout)));
                 observed.roles = roles.collect();
-                let groups = self.groups.iter().map(|(name, seen)| (name.clone(), group(seen, &layout)));
+                let groups = self.groups.iter().map(|(name, existing)| (name.clone(), group(existing, &layout)));
                 observed.groups = groups.collect();
-                let members = self.members.iter().map(|(email, seen)| (email.clone(), member(seen, &layout)));
+                let members = self.members.iter().map(|(email, existing)| (email.clone(), member(existing, &layout)));
                 observed.members = members.collect();
             }
             Selection::Members(emails) => {
                 let found = emails.iter().filter_map(|email| self.members.get_key_value(email));
-                observed.members = found.map(|(email, seen)| (email.clone(), member(seen, &layout))).collect();
+                observed.members = found.map(|(email, existing)| (email.clone(), member(existing, &layout))).collect();
             }
             Selection::Changes(changes) => {
                 for change in changes {
@@ -136,13 +136,15 @@ impl AccountRows {
         match object {
             ObjectKey::Account => {}
             ObjectKey::Role(name) => {
-                observed.roles.extend(self.roles.get(name).map(|seen| (name.clone(), role(seen, layout))));
+                observed.roles.extend(self.roles.get(name).map(|existing| (name.clone(), role(existing, layout))));
             }
             ObjectKey::Group(name) => {
-                observed.groups.extend(self.groups.get(name).map(|seen| (name.clone(), group(seen, layout))));
+                observed.groups.extend(self.groups.get(name).map(|existing| (name.clone(), group(existing, layout))));
             }
             ObjectKey::Member(email) => {
-                observed.members.extend(self.members.get(email).map(|seen| (email.clone(), member(seen, layout))));
+                observed
+                    .members
+                    .extend(self.members.get(email).map(|existing| (email.clone(), member(existing, layout))));
             }
         }
     }
@@ -159,22 +161,28 @@ impl AccountRows {
 
     /// Returns whether a member exists and carries this mark.
     pub(super) fn is_member_of(&self, email: &Email, mark: &Mark) -> bool {
-        self.members.get(email).is_some_and(|seen| seen.content.is_some() && seen.mark.as_ref() == Some(mark))
+        self.members
+            .get(email)
+            .is_some_and(|existing| existing.content.is_some() && existing.mark.as_ref() == Some(mark))
     }
 }
 
-fn with<R, C>(seen: &Existing<R>, content: impl FnOnce(&R) -> C) -> Existing<C> {
-    Existing { content: seen.content.as_ref().map(content), mark: seen.mark.clone(), fingerprint: seen.fingerprint }
+fn with<R, C>(existing: &Existing<R>, content: impl FnOnce(&R) -> C) -> Existing<C> {
+    Existing {
+        content: existing.content.as_ref().map(content),
+        mark: existing.mark.clone(),
+        fingerprint: existing.fingerprint,
+    }
 }
 
-fn role(seen: &Existing<DefinitionRow>, layout: &Layout) -> Existing<RoleContent> {
-    with(seen, |row| RoleContent { title: row.title.clone(), ranks: ranks_of(&row.levels, layout) })
+fn role(existing: &Existing<DefinitionRow>, layout: &Layout) -> Existing<RoleContent> {
+    with(existing, |row| RoleContent { title: row.title.clone(), ranks: ranks_of(&row.levels, layout) })
 }
 
-fn group(seen: &Existing<DefinitionRow>, layout: &Layout) -> Existing<GroupContent> {
-    with(seen, |row| GroupContent { title: row.title.clone(), ranks: ranks_of(&row.levels, layout) })
+fn group(existing: &Existing<DefinitionRow>, layout: &Layout) -> Existing<GroupContent> {
+    with(existing, |row| GroupContent { title: row.title.clone(), ranks: ranks_of(&row.levels, layout) })
 }
 
-fn member(seen: &Existing<MemberRow>, layout: &Layout) -> Existing<MemberContent> {
-    with(seen, |row| MemberContent { ranks: ranks_of(&row.levels, layout), ..row.content.clone() })
+fn member(existing: &Existing<MemberRow>, layout: &Layout) -> Existing<MemberContent> {
+    with(existing, |row| MemberContent { ranks: ranks_of(&row.levels, layout), ..row.content.clone() })
 }

@@ -118,7 +118,7 @@ impl MemoryStore {
     /// `Unavailable` if the store is down.
     pub fn totals(&self) -> Result<Totals, StoreError> {
         self.faults.check_read()?;
-        let is_there = |rows: &&AccountRows| rows.account.as_ref().is_some_and(|seen| seen.content.is_some());
+        let is_there = |rows: &&AccountRows| rows.account.as_ref().is_some_and(|existing| existing.content.is_some());
         Ok(Totals {
             accounts: self.accounts.values().filter(is_there).count() as u64,
             members: self.accounts.values().map(AccountRows::member_count).sum(),
@@ -139,7 +139,7 @@ impl MemoryStore {
         for (key, rows) in &self.accounts {
             let layout = rows.layout();
             let holds = |email: &Email| {
-                let row = rows.members.get(email).and_then(|seen| seen.content.as_ref());
+                let row = rows.members.get(email).and_then(|existing| existing.content.as_ref());
                 row.is_some_and(|row| {
                     let may = row.content.ended.is_none() && !row.content.window.is_over(now);
                     (may || self.kind == Kind::Plain) && !known(&row.levels, &layout).is_empty()

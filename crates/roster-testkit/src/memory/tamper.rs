@@ -33,8 +33,8 @@ impl MemoryStore {
     /// Puts a member with these levels and without a mark; replaces an existing one.
     pub fn tamper_member(&mut self, account: &AccountKey, email: &Email, levels: Levels) {
         let row = MemberRow::new(&MemberContent::default(), levels);
-        let seen = Existing { content: Some(row), mark: None, fingerprint: None };
-        self.accounts.entry(account.clone()).or_default().members.insert(email.clone(), seen);
+        let existing = Existing { content: Some(row), mark: None, fingerprint: None };
+        self.accounts.entry(account.clone()).or_default().members.insert(email.clone(), existing);
     }
 
     /// Edits a member; the ranks of the content have no meaning. Returns whether there is such a member.
@@ -45,7 +45,7 @@ impl MemoryStore {
         edit: impl FnOnce(&mut MemberContent, &mut Levels),
     ) -> bool {
         self.tamper(account, |rows| {
-            let row = rows.members.get_mut(email).and_then(|seen| seen.content.as_mut());
+            let row = rows.members.get_mut(email).and_then(|existing| existing.content.as_mut());
             row.map(|row| edit(&mut row.content, &mut row.levels)).is_some()
         })
     }
@@ -58,12 +58,12 @@ impl MemoryStore {
         edit: impl FnOnce(&mut Name, &mut Levels),
     ) -> bool {
         self.tamper(account, |rows| {
-            let seen = match object {
+            let existing = match object {
                 ObjectKey::Role(name) => rows.roles.get_mut(name),
                 ObjectKey::Group(name) => rows.groups.get_mut(name),
                 ObjectKey::Account | ObjectKey::Member(_) => None,
             };
-            let row = seen.and_then(|seen| seen.content.as_mut());
+            let row = existing.and_then(|existing| existing.content.as_mut());
             row.map(|row| edit(&mut row.title, &mut row.levels)).is_some()
         })
     }
@@ -71,7 +71,7 @@ impl MemoryStore {
     /// Edits an account. Returns whether there is such an account.
     pub fn tamper_with_account(&mut self, account: &AccountKey, edit: impl FnOnce(&mut AccountContent)) -> bool {
         self.tamper(account, |rows| {
-            let content = rows.account.as_mut().and_then(|seen| seen.content.as_mut());
+            let content = rows.account.as_mut().and_then(|existing| existing.content.as_mut());
             content.map(edit).is_some()
         })
     }
@@ -83,6 +83,6 @@ impl MemoryStore {
     }
 }
 
-fn forget<C>(seen: Option<&mut Existing<C>>) -> bool {
-    seen.is_some_and(|seen| seen.content.take().is_some())
+fn forget<C>(existing: Option<&mut Existing<C>>) -> bool {
+    existing.is_some_and(|existing| existing.content.take().is_some())
 }

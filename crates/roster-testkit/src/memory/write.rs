@@ -76,10 +76,10 @@ pub(super) fn perform(store: &mut MemoryStore, mark: &Mark, write: Write) {
             rows.members.insert(email, Existing { content: Some(row), mark: Some(mark.clone()), fingerprint });
         }
         Write::Define(object, row, fingerprint) => {
-            let seen = Existing { content: Some(row), mark: Some(mark.clone()), fingerprint: Some(fingerprint) };
+            let existing = Existing { content: Some(row), mark: Some(mark.clone()), fingerprint: Some(fingerprint) };
             match object {
-                ObjectKey::Role(name) => drop(rows.roles.insert(name, seen)),
-                ObjectKey::Group(name) => drop(rows.groups.insert(name, seen)),
+                ObjectKey::Role(name) => drop(rows.roles.insert(name, existing)),
+                ObjectKey::Group(name) => drop(rows.groups.insert(name, existing)),
                 ObjectKey::Account | ObjectKey::Member(_) => {}
             }
         }

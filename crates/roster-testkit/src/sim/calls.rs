@@ -11,7 +11,7 @@ use roster_core::{
 };
 
 use super::{
-    action::ApiTrouble,
+    action::ApiFailure,
     clock::MILLI,
     cluster::Change,
     objects::condition,
@@ -30,11 +30,11 @@ pub enum Call {
 }
 
 pub(super) fn lost() -> ApiFault {
-    ApiFault { code: None, said: "no answer".to_owned(), lacks_right: None }
+    ApiFault { code: None, message: "no answer".to_owned(), lacks_right: None }
 }
 
 pub(super) fn conflict() -> ApiFault {
-    ApiFault { code: Some(409), said: "the object has been modified".to_owned(), lacks_right: None }
+    ApiFault { code: Some(409), message: "the object has been modified".to_owned(), lacks_right: None }
 }
 
 impl Sim {
@@ -45,44 +45,44 @@ impl Sim {
             Effect::Start(pass) => self.begin(number, *pass),
             Effect::Abandon(id) => {
                 if self.replicas[number].passes.contains_key(&id) {
-                    self.ended(number, id, roster_core::control::PassEnded::BrokeOff);
+                    self.pass_finished(number, id, roster_core::control::PassResult::Aborted);
                 }
             }
             Effect::WriteStatus(write) => {
                 let draw = mix(&[5, key(&write.object.name), key(&write.object.namespace)]);
                 self.send(number, draw, Call::Status(*write));
             }
-            Effect::MaintainCatalog(tending) => {
-                self.send(number, mix(&[6, key(&tending.name)]), Call::Catalog(*tending));
+            Effect::MaintainCatalog(work) => {
+                self.send(number, mix(&[6, key(&work.name)]), Call::Catalog(*work));
             }
-            Effect::RefreshStore(look) => self.send(number, mix(&[7, key(&look.record.name)]), Call::Store(*look)),
+            Effect::RefreshStore(work) => self.send(number, mix(&[7, key(&work.record.name)]), Call::Store(*work)),
             Effect::Relist => self.relist(number),
             Effect::Release(shard) => {
                 if let Some(held) = self.replicas[number].held.remove(&shard) {
                     self.checker.released(shard, held.epoch.0);
                     self.absorb_lease(number, LeaseEvent::Release(shard, held.epoch));
-                    self.story.tell(time, None, || format!("replica {number} releases shard {shard}"));
+                    self.transcript.record(time, None, || format!("replica {number} releases shard {shard}"));
                 }
             }
             Effect::Drop(shard) => {
                 if let Some(held) = self.replicas[number].held.remove(&shard) {
                     self.absorb_lease(number, LeaseEvent::Drop(shard, held.epoch));
                 }
-                self.story.tell(time, None, || format!("replica {number} drops shard {shard}"));
+                self.transcript.record(time, None, || format!("replica {number} drops shard {shard}"));
             }
-            Effect::StoresKnow(shard) => {
+            Effect::MarkClean(shard) => {
                 if let Some(held) = self.replicas[number].held.get(&shard).copied() {
-                    self.absorb_lease(number, LeaseEvent::EveryStoreKnows(shard, held.epoch));
+                    self.absorb_lease(number, LeaseEvent::MarkClean(shard, held.epoch));
                 }
             }
-            Effect::Say { shard, note } => {
+            Effect::PublishNote { shard, note } => {
                 if let Some(held) = self.replicas[number].held.get(&shard).copied() {
-                    self.absorb_lease(number, LeaseEvent::Say(shard, held.epoch, note));
+                    self.absorb_lease(number, LeaseEvent::PublishNote(shard, held.epoch, note));
                 }
             }
-            Effect::Tell(notice) => {
+            Effect::EmitEvent(notice) => {
                 let about = (notice.about.clone(), notice.reason, notice.note.clone());
-                self.story.tell(time, Some(&about.0.namespace), || {
+                self.transcript.record(time, Some(&about.0.namespace), || {
                     format!("replica {number} tells of {:?}: {:?} {}", about.0, about.1, about.2)
                 });
             }
@@ -95,56 +95,56 @@ impl Sim {
         self.at(self.clock.time + after, Item::Arrive(number, life, Box::new(call)));
     }
 
-    /// Uses up one request's share of the API server's trouble.
-    pub fn trouble(&mut self) -> Option<ApiTrouble> {
+    /// Takes the next failure of the API server, if any.
+    pub fn next_api_failure(&mut self) -> Option<ApiFailure> {
         if self.is_away() {
-            return Some(ApiTrouble::Fails);
+            return Some(ApiFailure::Fails);
         }
-        let (trouble, left) = self.troubles.first_mut()?;
-        let trouble = *trouble;
+        let (failure, left) = self.api_failures.first_mut()?;
+        let failure = *failure;
         *left = left.saturating_sub(1);
         if *left == 0 {
-            self.troubles.remove(0);
+            self.api_failures.remove(0);
         }
-        Some(trouble)
+        Some(failure)
     }
 
-    /// Returns the result of a request under trouble.
-    fn troubled<T>(&mut self, request: impl FnOnce(&mut Self) -> Result<T, ApiFault>) -> Result<T, ApiFault> {
-        match self.trouble() {
-            Some(ApiTrouble::Fails) => Err(lost()),
-            Some(ApiTrouble::Conflicts) => Err(conflict()),
-            Some(ApiTrouble::LosesReplies) => request(self).and(Err(lost())),
+    /// Returns the result of a request, which may fail.
+    fn with_api_failures<T>(&mut self, request: impl FnOnce(&mut Self) -> Result<T, ApiFault>) -> Result<T, ApiFault> {
+        match self.next_api_failure() {
+            Some(ApiFailure::Fails) => Err(lost()),
+            Some(ApiFailure::Conflicts) => Err(conflict()),
+            Some(ApiFailure::LosesReplies) => request(self).and(Err(lost())),
             None => request(self),
         }
     }
 
     /// Processes a request that arrives at the API server, whether or not its sender still lives.
     pub fn arrive(&mut self, number: usize, life: u64, call: Call) {
-        let (event, seen, draw) = match call {
+        let (event, change, draw) = match call {
             Call::Status(write) => (self.write_status(number, &write), None, key(&write.object.name)),
-            Call::Catalog(tending) => {
-                let (event, seen) = self.tend_catalog(number, life, &tending);
-                (event, seen, key(&tending.name))
+            Call::Catalog(work) => {
+                let (event, change) = self.maintain_catalog(number, life, &work);
+                (event, change, key(&work.name))
             }
-            Call::Store(look) => (self.look_at_store(&look), None, key(&look.record.name)),
+            Call::Store(work) => (self.refresh_store(&work), None, key(&work.record.name)),
         };
         let after = self.delay(mix(&[8, draw]), MILLI / 2, 5 * MILLI);
-        self.at(self.clock.time + after, Item::Reply(number, life, Box::new(event), seen));
+        self.at(self.clock.time + after, Item::Reply(number, life, Box::new(event), change));
     }
 
     fn write_status(&mut self, number: usize, write: &StatusWrite) -> Event {
         let object = write.object.clone();
         let before = self.cluster.version();
         let was = self.cluster.get(&object).map(|stored| stored.status.clone());
-        let result =
-            self.troubled(|sim| sim.cluster.write_status(&write.object, &write.resource_version, &write.status));
+        let result = self
+            .with_api_failures(|sim| sim.cluster.write_status(&write.object, &write.resource_version, &write.status));
         if self.cluster.version() != before {
             self.checker.note_status(&object, was.as_deref(), &write.status);
         }
         let time = self.clock.time;
         self.mark(&[4, key(&object.name), key(&write.status.to_string())]);
-        self.story.tell(time, Some(&object.namespace), || {
+        self.transcript.record(time, Some(&object.namespace), || {
             let ready = condition(&write.status, "Ready")
                 .map_or("nothing".to_owned(), |(is, reason, message)| format!("Ready={is} {reason} {message}"));
             let result = result.as_ref().err().map(|fault| format!("; refused: {fault}")).unwrap_or_default();
@@ -153,56 +153,57 @@ impl Sim {
         Event::StatusWritten { object, result }
     }
 
-    fn tend_catalog(&mut self, number: usize, life: u64, tending: &CatalogMaintenance) -> (Event, Option<Change>) {
+    fn maintain_catalog(&mut self, number: usize, life: u64, work: &CatalogMaintenance) -> (Event, Option<Change>) {
         let mut failure = None;
-        if let Some((catalog, used)) = &tending.finalizer
+        if let Some((catalog, used)) = &work.finalizer
             && catalog.meta.finalizer != *used
-            && (*used || self.cluster.is_unused(KindName::PermissionCatalog, &tending.name))
+            && (*used || self.cluster.is_unused(KindName::PermissionCatalog, &work.name))
         {
             let object = catalog.reference(KindName::PermissionCatalog);
-            let set = self.troubled(|sim| {
+            let set = self.with_api_failures(|sim| {
                 sim.cluster.set_finalizer(&object, &catalog.meta.uid, *used);
                 Ok(())
             });
             failure = set.err();
         }
-        let mut seen = None;
+        let mut record_event = None;
         let mut change = None;
-        let believes = self.replicas[number].life == life && self.believes(number, tending.shard);
-        if let Some(record) = tending.record.as_ref().filter(|_| believes) {
+        let believes = self.replicas[number].life == life && self.believes(number, work.shard);
+        if let Some(record) = work.record.as_ref().filter(|_| believes) {
             let time = self.clock.time;
-            self.story.tell(time, None, || format!("replica {number} writes the record of catalog {}", tending.name));
-            match self.troubled(|sim| sim.cluster.write_record(&tending.name, record)) {
+            self.transcript
+                .record(time, None, || format!("replica {number} writes the record of catalog {}", work.name));
+            match self.with_api_failures(|sim| sim.cluster.write_record(&work.name, record)) {
                 Ok(written) => {
                     change = written.as_ref().and_then(|_| self.cluster.log(KindName::CatalogRecord).last().cloned());
-                    seen = written.map(|object| Box::new(WatchEvent::Object(object)));
+                    record_event = written.map(|object| Box::new(WatchEvent::Object(object)));
                 }
                 Err(fault) => failure = Some(fault),
             }
         }
-        (Event::CatalogMaintained { id: tending.id, seen, fault: failure }, change)
+        (Event::CatalogMaintained { id: work.id, record: record_event, fault: failure }, change)
     }
 
-    fn look_at_store(&mut self, look: &StoreRefresh) -> Event {
-        let used = !look.users.is_empty();
+    fn refresh_store(&mut self, work: &StoreRefresh) -> Event {
+        let used = !work.users.is_empty();
         let mut fault = None;
-        if look.speaks
-            && look.record.meta.finalizer != used
-            && (used || self.cluster.is_unused(KindName::IdentityStore, &look.record.name))
+        if work.speaks
+            && work.record.meta.finalizer != used
+            && (used || self.cluster.is_unused(KindName::IdentityStore, &work.record.name))
         {
-            let object = look.record.reference(KindName::IdentityStore);
-            let set = self.troubled(|sim| {
-                sim.cluster.set_finalizer(&object, &look.record.meta.uid, used);
+            let object = work.record.reference(KindName::IdentityStore);
+            let set = self.with_api_failures(|sim| {
+                sim.cluster.set_finalizer(&object, &work.record.meta.uid, used);
                 Ok(())
             });
             fault = set.err();
         }
         let (wall, mut is_remembered) = (self.clock.wall(), false);
-        let id = self.stores.get(&look.record.name).and_then(|store| store.id().ok());
-        let known = &look.record.facts.known;
-        if let Some(id) = known.to_remember(id.as_ref()).filter(|_| look.speaks) {
-            let object = look.record.reference(KindName::IdentityStore);
-            let remembered = self.troubled(|sim| {
+        let id = self.stores.get(&work.record.name).and_then(|store| store.id().ok());
+        let known = &work.record.facts.known;
+        if let Some(id) = known.to_remember(id.as_ref()).filter(|_| work.speaks) {
+            let object = work.record.reference(KindName::IdentityStore);
+            let remembered = self.with_api_failures(|sim| {
                 sim.cluster.annotate(&object, STORE_ID_ANNOTATION, Some(id));
                 if known.approved.as_ref() == Some(id) {
                     sim.cluster.annotate(&object, APPROVE_STORE_ANNOTATION, None);
@@ -212,7 +213,7 @@ impl Sim {
             is_remembered = remembered.is_ok();
             fault = fault.or(remembered.err());
         }
-        let store = self.stores.get(&look.record.name);
+        let store = self.stores.get(&work.record.name);
         let gone = || roster_core::contract::StoreError::Unavailable("no such store".to_owned());
         let found = store.ok_or_else(gone).and_then(|store| {
             if store.faults.silent {
@@ -220,11 +221,11 @@ impl Sim {
             }
             let totals = store.totals()?;
             let marks = store.marks()?;
-            let mut blocked: Vec<Email> = look.record.facts.blocked.keys().cloned().collect();
+            let mut blocked: Vec<Email> = work.record.facts.blocked.keys().cloned().collect();
             blocked.sort();
             let blocked_with_access = store.with_access(&blocked, wall)?;
-            let ours = marks.into_iter().filter(|mark| mark.cluster == look.cluster);
-            let orphaned = ours.filter(|mark| !look.users.contains(&(mark.account.clone(), mark.uid.clone())));
+            let ours = marks.into_iter().filter(|mark| mark.cluster == work.cluster);
+            let orphaned = ours.filter(|mark| !work.users.contains(&(mark.account.clone(), mark.uid.clone())));
             Ok(StoreFound {
                 id: Some(store.id()?),
                 accounts: totals.accounts,
@@ -234,7 +235,7 @@ impl Sim {
                 ..StoreFound::default()
             })
         });
-        Event::StoreRefreshed { id: look.id, found, remembered: is_remembered, fault }
+        Event::StoreRefreshed { id: work.id, found, remembered: is_remembered, fault }
     }
 
     /// Sets a finalizer for a pass.
@@ -245,7 +246,7 @@ impl Sim {
         wanted: bool,
     ) -> Result<(), ApiFault> {
         let object = Arc::new(object.clone());
-        self.troubled(|sim| {
+        self.with_api_failures(|sim| {
             sim.cluster.set_finalizer(&object, uid, wanted);
             Ok(())
         })
@@ -253,21 +254,21 @@ impl Sim {
 
     /// Reads for a pass whether an IdentityStore is missing.
     pub(super) fn looks_for_store(&mut self, name: &Name) -> Result<bool, ApiFault> {
-        match self.trouble() {
+        match self.next_api_failure() {
             Some(_) => Err(lost()),
             None => Ok(self.cluster.lacks_store(name)),
         }
     }
 
     /// Reads for a pass whether the objects around an account stay.
-    pub(super) fn read_afresh(
+    pub(super) fn read_fresh(
         &mut self,
         account: &roster_core::model::AccountKey,
         uid: &str,
     ) -> Result<FreshRead, ApiFault> {
-        match self.trouble() {
+        match self.next_api_failure() {
             Some(_) => Err(lost()),
-            None => Ok(self.cluster.stays(account, uid)),
+            None => Ok(self.cluster.read_fresh(account, uid)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Invariants that are checked after each write, for the members it changed. Called by `requests` and `acts`.
+//! Invariants that are checked after each write, for the members it changed. Called by `requests` and `perform_actions`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -15,9 +15,9 @@ use serde_json::Value;
 use super::{
     clock::{MINUTE, SECOND, Time},
     delivered_objects::{DeliveredObjects, Vanished},
-    pulse::{Pending, Watched},
     replica::Running,
-    story::Violation,
+    revocation_deadlines::{Pending, Watched},
+    transcript::Violation,
 };
 use crate::memory::{Kind, Levels};
 
@@ -99,9 +99,9 @@ impl Checker {
     }
 
     /// Records a violation unless there is one.
-    pub fn fail(&mut self, invariant: &'static str, account: Option<&AccountKey>, said: String) {
+    pub fn fail(&mut self, invariant: &'static str, account: Option<&AccountKey>, message: String) {
         let (account, time) = (account.cloned(), self.now);
-        self.violation.get_or_insert(Violation { invariant, account, time, said });
+        self.violation.get_or_insert(Violation { invariant, account, time, message });
     }
 
     /// Sets the time of violations.
@@ -183,9 +183,9 @@ impl Checker {
         self.known(write);
         let pass = &write.running.pass;
         if let PassWork::Reconcile(_) | PassWork::Delete(_) = &pass.work {
-            let picture = &write.running.delivered;
-            let then = picture.answer(write.account, pass.now);
-            let now = picture.answer(write.account, write.wall);
+            let delivered = &write.running.delivered;
+            let then = delivered.answer(write.account, pass.now);
+            let now = delivered.answer(write.account, write.wall);
             if let (Some(then), Some(now)) = (&then, &now) {
                 let answers = [then, now];
                 for (email, after) in write.after {
@@ -217,8 +217,8 @@ impl Checker {
     fn in_order(&mut self, key: &(AccountKey, Email), (began, epoch): (Time, i64)) {
         let before = self.writers.insert(key.clone(), (began, epoch));
         if let Some((last, _)) = before.filter(|(last, of)| *of == epoch && *last > began) {
-            let said = format!("{} is written by a pass that began before the last one, {last}", key.1.as_str());
-            self.fail("order", Some(&key.0), said);
+            let message = format!("{} is written by a pass that began before the last one, {last}", key.1.as_str());
+            self.fail("order", Some(&key.0), message);
         }
     }
 
@@ -229,8 +229,8 @@ impl Checker {
             raised.first().map(|(section, level)| format!("{} got {section}={level}", email.as_str()))
         };
         if let Some(gained) = write.after.iter().filter(|_| write.is_unknown).find_map(gains) {
-            let said = format!("{gained} in a store that is not the known one, and that nobody approved");
-            self.fail("replaced", Some(write.account), said);
+            let message = format!("{gained} in a store that is not the known one, and that nobody approved");
+            self.fail("replaced", Some(write.account), message);
         }
     }
 
@@ -238,8 +238,8 @@ impl Checker {
     fn still_has(&mut self, write: &Write<'_>) {
         let permit = write.running.pass.permit;
         if self.released.contains(&(permit.shard, permit.claim.epoch.0)) {
-            let said = format!("a write by the right of shard {}, which was given back", permit.shard);
-            self.fail("released", Some(write.account), said);
+            let message = format!("a write by the right of shard {}, which was given back", permit.shard);
+            self.fail("released", Some(write.account), message);
         }
     }
 
@@ -271,8 +271,8 @@ impl Checker {
         after: &Levels,
         answers: &[&AccountAnswer; 2],
     ) {
-        let picture = &write.running.delivered;
-        let raised = raised(picture, write.account, before, after);
+        let delivered = &write.running.delivered;
+        let raised = raised(delivered, write.account, before, after);
         if raised.is_empty() {
             return;
         }
@@ -281,26 +281,26 @@ impl Checker {
             members.into_iter().flatten().any(|member| {
                 let allowed = allowed(member, write.wall);
                 let most = allowed.and_then(|levels| levels.get(section.as_str()));
-                most.is_some_and(|most| is_at_most(picture, write.account, section, level, most))
+                most.is_some_and(|most| is_at_most(delivered, write.account, section, level, most))
             })
         };
         if let Some((section, level)) = raised.iter().find(|raised| !is_allowed(raised)) {
             let statement = members[0].map(|member| (member.statement, member.levels.clone()));
-            let said = format!("{} got {section}={level}, but the model says {statement:?}", email.as_str());
-            return self.fail("justified", Some(write.account), said);
+            let message = format!("{} got {section}={level}, but the model says {statement:?}", email.as_str());
+            return self.fail("justified", Some(write.account), message);
         }
         let held = members.into_iter().all(|member| member.is_some_and(|m| m.statement == Statement::AtMostHeld));
         if held && before.is_some() && !self.tampered.contains(&(write.account.clone(), email.clone())) {
-            let said = format!("{} got {raised:?}, though something that lowers is invalid", email.as_str());
-            self.fail("sticky", Some(write.account), said);
+            let message = format!("{} got {raised:?}, though something that lowers is invalid", email.as_str());
+            self.fail("sticky", Some(write.account), message);
         }
     }
 
     fn vanished(&mut self, write: &Write<'_>, email: &Email, before: Option<&Levels>, after: &Levels) {
         let running = write.running;
         let since = self.written.get(&(write.account.clone(), email.clone())).copied().unwrap_or(0);
-        let picture = &running.delivered;
-        let raised = raised(picture, write.account, before, after);
+        let delivered = &running.delivered;
+        let raised = raised(delivered, write.account, before, after);
         if raised.is_empty() {
             return;
         }
@@ -309,7 +309,7 @@ impl Checker {
             .vanished
             .iter()
             .filter(|gone| {
-                let is_there = || !gone.replaced && picture.known(gone.object.kind).contains(&gone.object);
+                let is_there = || !gone.replaced && delivered.known(gone.object.kind).contains(&gone.object);
                 gone.at >= since && !is_confirmed(gone) && !is_there()
             })
             .collect();
@@ -320,7 +320,7 @@ impl Checker {
         // An allowance that ended by time alone, while the pass was running, did not end because of what vanished.
         let times = [running.pass.now, write.wall];
         let Some(answers) =
-            times.map(|at| picture.answer_with(back(), write.account, at)).into_iter().collect::<Option<Vec<_>>>()
+            times.map(|at| delivered.answer_with(back(), write.account, at)).into_iter().collect::<Option<Vec<_>>>()
         else {
             return;
         };
@@ -329,31 +329,31 @@ impl Checker {
         let is_allowed = |(section, level): &(&Name, &Name)| {
             members.iter().any(|member| {
                 let most = allowed(member, write.wall).and_then(|levels| levels.get(section.as_str()));
-                most.is_some_and(|most| is_at_most(picture, write.account, section, level, most))
+                most.is_some_and(|most| is_at_most(delivered, write.account, section, level, most))
             })
         };
         let exceeds = raised.iter().find(|raised| !is_allowed(raised));
         if let Some((section, level)) = exceeds {
             let objects: Vec<String> = gone.iter().map(|gone| format!("{:?}", gone.object)).collect();
-            let said = format!(
+            let message = format!(
                 "{} got {section}={level} because of what vanished ({}), without a fresh read",
                 email.as_str(),
                 objects.join(", ")
             );
-            self.fail("vanished", Some(write.account), said);
+            self.fail("vanished", Some(write.account), message);
         }
     }
 
     /// Returns whether removals are approved. An approval counts once.
-    fn is_approved(&mut self, picture: &DeliveredObjects, account: &AccountKey, now: Time) -> bool {
-        let annotation = picture.annotations.get(account).and_then(|all| all.get(APPROVE_REMOVAL_ANNOTATION));
+    fn is_approved(&mut self, delivered: &DeliveredObjects, account: &AccountKey, now: Time) -> bool {
+        let annotation = delivered.annotations.get(account).and_then(|all| all.get(APPROVE_REMOVAL_ANNOTATION));
         let Some(approval) = annotation else { return false };
         let used = *self.approvals.entry((account.clone(), approval.clone())).or_insert(now);
         now < used + MINUTE
     }
 
     fn masses(&mut self, write: &Write<'_>, answers: &[&AccountAnswer; 2]) {
-        let (account, picture) = (write.account, &write.running.delivered);
+        let (account, delivered) = (write.account, &write.running.delivered);
         let is_explicit = |email: &Email| {
             let mut members = answers.iter().filter_map(|answer| answer.members.get(email.as_str()));
             // A member who should have access loses it only between two single writes.
@@ -364,7 +364,7 @@ impl Checker {
             };
             // Members without an object lose access when the whole account does.
             let all = answers.iter().any(|answer| answer.ended.is_some());
-            members.any(|member| !counts(member)) || all || is_blocked(picture, account, email)
+            members.any(|member| !counts(member)) || all || is_blocked(delivered, account, email)
         };
         let lost: Vec<Email> = write
             .before
@@ -373,12 +373,12 @@ impl Checker {
             .filter(|email| !self.tampered.contains(&(account.clone(), (*email).clone())))
             .cloned()
             .collect();
-        if lost.is_empty() || self.is_approved(picture, account, write.time) {
+        if lost.is_empty() || self.is_approved(delivered, account, write.time) {
             return;
         }
         if let Some(role) = last_holder(write, answers[1], &lost) {
-            let said = format!("{lost:?} lost all, and with them the last holder of role {role}");
-            return self.fail("masses", Some(account), said);
+            let message = format!("{lost:?} lost all, and with them the last holder of role {role}");
+            return self.fail("masses", Some(account), message);
         }
         let all = self.losses.entry(account.clone()).or_default();
         let total = write.members + all.len() as u64;
@@ -386,14 +386,15 @@ impl Checker {
         // The store records the time of planning, somewhat before the write.
         all.retain(|lost| write.wall.duration_since(lost.at) < SignedDuration::from_secs(570));
         let people: BTreeSet<&Email> = all.iter().map(|lost| &lost.email).collect();
-        let (percent, minimum) = guard_of(picture, account);
+        let (percent, minimum) = guard_of(delivered, account);
         let count = people.len() as u64;
         let total = all.iter().map(|lost| lost.total).max().unwrap_or(0);
         if count >= u64::from(minimum) && count * 100 > u64::from(percent) * total {
             let last = all.last().and_then(|lost| answers[0].members.get(lost.email.as_str()));
             let last = last.map(|member| (member.statement, member.levels.clone(), member.expires_at));
-            let said = format!("{count} people lost all within ten minutes, of {total}: {people:?}; the last {last:?}");
-            self.fail("masses", Some(account), said);
+            let message =
+                format!("{count} people lost all within ten minutes, of {total}: {people:?}; the last {last:?}");
+            self.fail("masses", Some(account), message);
         }
     }
 }
@@ -412,17 +413,17 @@ fn last_holder(write: &Write<'_>, now: &AccountAnswer, lost: &[Email]) -> Option
 
 /// Returns whether the store of an account blocks a person.
 #[must_use]
-pub fn is_blocked(picture: &DeliveredObjects, account: &AccountKey, email: &Email) -> bool {
+pub fn is_blocked(delivered: &DeliveredObjects, account: &AccountKey, email: &Email) -> bool {
     let key = (account.namespace.to_string(), account.name.to_string());
-    let store = picture.world.accounts.get(&key).and_then(|a| picture.world.stores.get(&a.spec.store_ref.name));
+    let store = delivered.world.accounts.get(&key).and_then(|a| delivered.world.stores.get(&a.spec.store_ref.name));
     let blocked = store.map(|store| store.spec.blocked.as_slice()).unwrap_or_default();
     blocked.iter().any(|entry| roster_reference::canonical(&entry.email).as_deref() == Some(email.as_str()))
 }
 
-fn guard_of(picture: &DeliveredObjects, account: &AccountKey) -> (u8, u32) {
+fn guard_of(delivered: &DeliveredObjects, account: &AccountKey) -> (u8, u32) {
     let key = (account.namespace.to_string(), account.name.to_string());
-    let Some(object) = picture.world.accounts.get(&key) else { return (100, u32::MAX) };
-    let defaults = picture.world.stores.get(&object.spec.store_ref.name).map(|store| &store.spec.account_defaults);
+    let Some(object) = delivered.world.accounts.get(&key) else { return (100, u32::MAX) };
+    let defaults = delivered.world.stores.get(&object.spec.store_ref.name).map(|store| &store.spec.account_defaults);
     let defaults = defaults.map(|defaults| defaults.removal_guard.clone()).unwrap_or_default();
     let own = object.spec.removal_guard.as_ref();
     let percent = own.and_then(|own| own.maximum_percent).unwrap_or(100).min(defaults.maximum_percent);
@@ -444,12 +445,12 @@ pub fn allowed(member: &MemberAnswer, wall: Timestamp) -> Option<&BTreeMap<Strin
 
 /// Returns the levels of `after` that are above those of `before`.
 fn raised<'a>(
-    picture: &DeliveredObjects,
+    delivered: &DeliveredObjects,
     account: &AccountKey,
     before: Option<&Levels>,
     after: &'a Levels,
 ) -> Vec<(&'a Name, &'a Name)> {
-    let rank = |section: &Name, level: &Name| picture.rank(account, section, level);
+    let rank = |section: &Name, level: &Name| delivered.rank(account, section, level);
     let is_raised = |(section, level): &(&Name, &Name)| {
         let held = before.and_then(|before| before.get(*section));
         match held {
@@ -464,10 +465,10 @@ fn raised<'a>(
     after.iter().filter(is_raised).collect()
 }
 
-fn is_at_most(picture: &DeliveredObjects, account: &AccountKey, section: &str, level: &str, most: &str) -> bool {
+fn is_at_most(delivered: &DeliveredObjects, account: &AccountKey, section: &str, level: &str, most: &str) -> bool {
     level == most
         || matches!(
-            (picture.rank(account, section, level), picture.rank(account, section, most)),
+            (delivered.rank(account, section, level), delivered.rank(account, section, most)),
             (Some(level), Some(most)) if level <= most
         )
 }

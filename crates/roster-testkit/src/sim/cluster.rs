@@ -1,4 +1,4 @@
-//! The API server: versions of objects, and a log of each kind that watches follow. Used by `acts`, `calls` and
+//! The API server: versions of objects, and a log of each kind that watches follow. Used by `perform_actions`, `calls` and
 //! `deliver`.
 
 use std::{
@@ -78,15 +78,15 @@ pub struct Cluster {
     /// UIDs of Accounts that were deleted while IdentityStore had no CRD: nothing could be removed from a store.
     pub without_store: BTreeSet<String>,
     /// Number of objects created when a CRD was recreated, by kind.
-    remade: BTreeMap<KindName, u64>,
+    recreated: BTreeMap<KindName, u64>,
     version: u64,
     given: u64,
     /// Kinds with new log entries since the last [`Self::take_news`].
     news: Vec<KindName>,
 }
 
-fn fault(code: u16, said: &str) -> ApiFault {
-    ApiFault { code: Some(code), said: said.to_owned(), lacks_right: None }
+fn fault(code: u16, message: &str) -> ApiFault {
+    ApiFault { code: Some(code), message: message.to_owned(), lacks_right: None }
 }
 
 impl Cluster {
@@ -117,27 +117,27 @@ impl Cluster {
     pub fn define(&mut self, kind: KindName, definition: Definition) -> bool {
         let before = self.definitions.insert(kind, definition).unwrap_or_default();
         let was_gone = matches!(before, Definition::Terminating | Definition::Absent);
-        let is_remade = was_gone && definition == Definition::Served;
-        if is_remade {
-            self.remade.insert(kind, self.given);
+        let is_recreated = was_gone && definition == Definition::Served;
+        if is_recreated {
+            self.recreated.insert(kind, self.given);
         }
-        is_remade
+        is_recreated
     }
 
     /// Confirms on every Account that all its objects exist again after CRDs were recreated.
-    pub fn say_all_are_there(&mut self) {
+    pub fn confirm_all_exist(&mut self) {
         let accounts: Vec<ObjectRef> =
             self.objects.keys().filter(|object| object.kind == KindName::Account).cloned().collect();
-        let said =
+        let approved =
             RecreatedDefinitions::KINDS.into_iter().filter_map(|kind| self.made(kind)).max().map(|at| at.to_string());
         for account in accounts {
-            self.annotate(&account, APPROVE_DEFINITION_ANNOTATION, said.as_deref());
+            self.annotate(&account, APPROVE_DEFINITION_ANNOTATION, approved.as_deref());
         }
     }
 
     /// Returns the time when a CRD was recreated.
     fn made(&self, kind: KindName) -> Option<Timestamp> {
-        self.remade.get(&kind).map(|count| instant(*count, 1))
+        self.recreated.get(&kind).map(|count| instant(*count, 1))
     }
 
     /// Returns the kinds with new log entries, and forgets them.
@@ -404,7 +404,7 @@ impl Cluster {
     /// Returns whether the Account with this UID, its namespace and the CRDs exist and are not being deleted, like
     /// `src/cluster/fresh.rs`.
     #[must_use]
-    pub fn stays(&self, account: &AccountKey, uid: &str) -> FreshRead {
+    pub fn read_fresh(&self, account: &AccountKey, uid: &str) -> FreshRead {
         let there = |kind, namespace: &Name, name: &Name| {
             let object = ObjectRef { kind, namespace: namespace.clone(), name: name.clone() };
             self.objects.get(&object)
@@ -417,12 +417,12 @@ impl Cluster {
         let others_stay = there(KindName::Namespace, &Name::default(), &account.namespace)
             .is_some_and(|stored| !is_ending(stored))
             && kinds.all(|kind| matches!(self.definition(kind), Definition::Served | Definition::Denied));
-        let remade = object.and_then(|object| {
+        let recreated = object.and_then(|object| {
             let annotations = object.metadata.annotations.as_ref();
-            let said = annotations.and_then(|all| all.get(APPROVE_DEFINITION_ANNOTATION)).map(String::as_str);
-            RecreatedDefinitions::find(|kind| self.made(kind), object.metadata.creation_timestamp.as_ref()?.0, said)
+            let approved = annotations.and_then(|all| all.get(APPROVE_DEFINITION_ANNOTATION)).map(String::as_str);
+            RecreatedDefinitions::find(|kind| self.made(kind), object.metadata.creation_timestamp.as_ref()?.0, approved)
         });
-        FreshRead::of(object.is_some(), object.is_some_and(is_ending), others_stay, remade)
+        FreshRead::of(object.is_some(), object.is_some_and(is_ending), others_stay, recreated)
     }
 
     /// Returns whether there is no IdentityStore with this name; `false` while the server denies that it knows the

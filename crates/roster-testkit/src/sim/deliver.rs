@@ -1,4 +1,4 @@
-//! Watches: lists, and events after them, late and in order. Called by the run and by `acts`.
+//! Watches: lists, and events after them, late and in order. Called by the run and by `perform_actions`.
 
 use roster_core::{control::Event, model::KindName, state::WatchEvent};
 
@@ -40,7 +40,7 @@ impl Sim {
         self.at(time + after, Item::Deliver(number, life, kind, opened));
     }
 
-    pub(super) fn tell_news(&mut self) {
+    pub(super) fn announce_new_objects(&mut self) {
         for kind in self.cluster.take_news() {
             for replica in 0..self.replicas.len() {
                 let known = &self.replicas[replica];
@@ -112,27 +112,28 @@ impl Sim {
         }
         self.mark(&[1, number as u64, kind as u64, events.len() as u64]);
         for event in events {
-            self.tell_delivery(number, &event);
+            self.record_delivery(number, &event);
             self.absorb(number, Event::Watched(event));
         }
     }
 
-    fn tell_delivery(&mut self, number: usize, event: &WatchEvent) {
+    fn record_delivery(&mut self, number: usize, event: &WatchEvent) {
         let time = self.clock.time;
         match event {
             WatchEvent::Object(object) => {
-                self.story.tell_object(time, object, |name| format!("replica {number} hears of {name}"));
+                self.transcript.record_of_object(time, object, |name| format!("replica {number} hears of {name}"));
             }
             WatchEvent::Gone(object) => {
-                self.story
-                    .tell(time, Some(&object.namespace), || format!("replica {number} hears that {object:?} is gone"));
+                self.transcript.record(time, Some(&object.namespace), || {
+                    format!("replica {number} hears that {object:?} is gone")
+                });
             }
             WatchEvent::Absent(kind) => {
-                self.story
-                    .tell(time, None, || format!("replica {number} hears that there is no kind {}", kind.as_str()));
+                self.transcript
+                    .record(time, None, || format!("replica {number} hears that there is no kind {}", kind.as_str()));
             }
             WatchEvent::Listed(kind) => {
-                self.story.tell(time, None, || format!("replica {number} has listed {}", kind.as_str()));
+                self.transcript.record(time, None, || format!("replica {number} has listed {}", kind.as_str()));
             }
             WatchEvent::Listing(_) | WatchEvent::Refused(..) | WatchEvent::Unreadable(_) => {}
         }

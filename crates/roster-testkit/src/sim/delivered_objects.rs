@@ -46,9 +46,9 @@ impl DeliveredObjects {
     /// Returns everything that is in the cluster now.
     #[must_use]
     pub fn of(cluster: &Cluster) -> Self {
-        let mut picture = Self::default();
-        cluster.all().for_each(|stored| picture.put(stored));
-        picture
+        let mut delivered = Self::default();
+        cluster.all().for_each(|stored| delivered.put(stored));
+        delivered
     }
 
     /// Adds or replaces an object.
@@ -245,7 +245,7 @@ pub struct Vanished {
 #[derive(Debug, Default)]
 pub struct View {
     /// Objects that are known now.
-    pub picture: Arc<DeliveredObjects>,
+    pub delivered: Arc<DeliveredObjects>,
     /// Objects that were deleted.
     pub vanished: Vec<Vanished>,
     versions: BTreeMap<ObjectRef, (String, u64)>,
@@ -261,7 +261,7 @@ impl View {
     /// Ends a list of a kind: known objects that it did not contain are deleted.
     pub fn end_list(&mut self, kind: KindName, at: u64) {
         let Some(named) = self.listing.remove(&kind) else { return };
-        for object in self.picture.known(kind) {
+        for object in self.delivered.known(kind) {
             if !named.contains(&object) {
                 self.gone(&object, at);
             }
@@ -281,25 +281,25 @@ impl View {
         let uid = stored.metadata.uid.clone().unwrap_or_default();
         let version = stored.metadata.resource_version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(0);
         let known = self.versions.get(&stored.object).filter(|known| known.0 == uid).map(|known| known.1);
-        let same = |picture: &DeliveredObjects| picture.knows(stored);
+        let same = |delivered: &DeliveredObjects| delivered.knows(stored);
         if listed.is_none() && known.is_some_and(|known| version < known) {
             return;
         }
         let before = self.versions.insert(stored.object.clone(), (uid.clone(), version));
         if before.is_some_and(|(before, _)| before != uid) {
-            // The object that had this name was deleted, although no event said so.
-            let (object, before) = (stored.object.clone(), self.picture.clone());
+            // The object that had this name was deleted, although no event reported it.
+            let (object, before) = (stored.object.clone(), self.delivered.clone());
             self.vanished.push(Vanished { at, object, before, replaced: true });
         }
-        if !same(&self.picture) {
-            Arc::make_mut(&mut self.picture).put(stored);
+        if !same(&self.delivered) {
+            Arc::make_mut(&mut self.delivered).put(stored);
         }
     }
 
     fn gone(&mut self, object: &ObjectRef, at: u64) {
-        let before = self.picture.clone();
+        let before = self.delivered.clone();
         self.versions.remove(object);
-        if Arc::make_mut(&mut self.picture).remove(object) {
+        if Arc::make_mut(&mut self.delivered).remove(object) {
             self.vanished.push(Vanished { at, object: object.clone(), before, replaced: false });
         }
     }

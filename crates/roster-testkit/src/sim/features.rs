@@ -1,4 +1,4 @@
-//! Features that a run may use. Chosen at random for each seed, and used by `people`, `specs` and `trouble`.
+//! Features that a run may use. Chosen at random for each seed, and used by `people`, `specs` and `faults`.
 
 use super::random::Random;
 

@@ -16,8 +16,8 @@ pub struct Leases {
     given: u64,
 }
 
-fn fault(code: u16, said: &str) -> ApiFault {
-    ApiFault { code: Some(code), said: said.to_owned(), lacks_right: None }
+fn fault(code: u16, message: &str) -> ApiFault {
+    ApiFault { code: Some(code), message: message.to_owned(), lacks_right: None }
 }
 
 impl Leases {

@@ -3,7 +3,7 @@
 use roster_core::{
     contract::Epoch,
     control::{
-        ApiFault, Event, Mono, ShareEvent,
+        ApiFault, Event, Mono, ShardEvent,
         leases::{
             self, LeaseAnswer, LeaseCall, LeaseEffect, LeaseEvent, LeaseName, LeaseRequest, LeaseTiming, ShardConfig,
             ShardCoordinator,
@@ -14,7 +14,7 @@ use roster_core::{
 };
 
 use super::{
-    action::ApiTrouble,
+    action::ApiFailure,
     calls::{conflict, lost},
     clock::{MILLI, SECOND, Time},
     objects::Body,
@@ -69,7 +69,7 @@ impl Sim {
     /// Passes an event to a replica's lease coordinator, which decides at once unless the event can wait.
     pub fn absorb_lease(&mut self, number: usize, event: LeaseEvent) {
         let now = self.clock.now(0);
-        let is_urgent = !matches!(event, LeaseEvent::Say(..) | LeaseEvent::EveryStoreKnows(..));
+        let is_urgent = !matches!(event, LeaseEvent::PublishNote(..) | LeaseEvent::MarkClean(..));
         let Some(leases) = &mut self.replicas[number].leases else { return };
         leases.absorb(event, now);
         if is_urgent {
@@ -93,7 +93,7 @@ impl Sim {
             }
             self.carry_out_lease(number, effect);
         }
-        self.two_believe();
+        self.check_single_holder();
         let replica = &self.replicas[number];
         if let Some(at) = replica.leases.as_ref().filter(|_| replica.life == life).and_then(|all| all.next_wake(now)) {
             let after = Time::try_from(at.since(now.mono).as_micros()).unwrap_or(SECOND);
@@ -121,22 +121,22 @@ impl Sim {
                 let life = self.replicas[number].life;
                 self.at(time + after, Item::LeaseCall(number, life, Box::new(call)));
             }
-            LeaseEffect::Tell(event) => self.tell_share(number, event),
+            LeaseEffect::Report(event) => self.report_shard_event(number, event),
             LeaseEffect::Lost { shard, why, .. } => {
-                self.story.tell(time, None, || format!("replica {number} has lost shard {shard}: {why}"));
+                self.transcript.record(time, None, || format!("replica {number} has lost shard {shard}: {why}"));
                 self.end(number, AGAIN, false);
             }
-            LeaseEffect::Log(line) => self.story.tell(time, None, || format!("replica {number}: {line:?}")),
+            LeaseEffect::Log(line) => self.transcript.record(time, None, || format!("replica {number}: {line:?}")),
             LeaseEffect::Stopped => {}
         }
     }
 
-    fn tell_share(&mut self, number: usize, event: ShareEvent) {
+    fn report_shard_event(&mut self, number: usize, event: ShardEvent) {
         let time = self.clock.time;
         match &event {
-            ShareEvent::Taken { shard, epoch, clean } => {
+            ShardEvent::Taken { shard, epoch, clean } => {
                 let (shard, epoch, clean) = (*shard, *epoch, *clean);
-                self.story.tell(time, None, || {
+                self.transcript.record(time, None, || {
                     let how = if clean { "clean" } else { "not clean" };
                     format!("replica {number} holds shard {shard} in epoch {}, {how}", epoch.0)
                 });
@@ -150,25 +150,25 @@ impl Sim {
                     return;
                 }
             }
-            ShareEvent::GiveBack(shard) => {
+            ShardEvent::GiveBack(shard) => {
                 let shard = *shard;
-                self.story.tell(time, None, || format!("replica {number} is to give shard {shard} back"));
+                self.transcript.record(time, None, || format!("replica {number} is to give shard {shard} back"));
                 if let Some(held) = self.replicas[number].held.get_mut(&shard) {
                     held.leaving = true;
                 }
             }
-            ShareEvent::Told(_) | ShareEvent::Unable(_) | ShareEvent::Waiting => {}
+            ShardEvent::Notes(_) | ShardEvent::CannotAcquire(_) | ShardEvent::CanAcquire => {}
         }
-        self.absorb(number, Event::Share(event));
+        self.absorb(number, Event::Shard(event));
     }
 
     /// Processes a request about Leases that arrives at the API server, whether or not its sender still lives.
     pub fn arrive_lease(&mut self, number: usize, life: u64, call: &LeaseCall) {
         let is_write = !matches!(call.request, LeaseRequest::List | LeaseRequest::Get(_));
-        let result = match self.trouble() {
-            Some(ApiTrouble::Fails) => Err(lost()),
-            Some(ApiTrouble::Conflicts) if is_write => Err(conflict()),
-            Some(ApiTrouble::LosesReplies) => {
+        let result = match self.next_api_failure() {
+            Some(ApiFailure::Fails) => Err(lost()),
+            Some(ApiFailure::Conflicts) if is_write => Err(conflict()),
+            Some(ApiFailure::LosesReplies) => {
                 // No reply at all: the sender gives up at its time limit.
                 let _ = self.cluster.leases.carry_out(&call.request);
                 let given_up = self.clock.time + Time::try_from(call.limit.as_micros()).unwrap_or(SECOND);
@@ -176,19 +176,19 @@ impl Sim {
                 self.at(given_up, Item::LeaseReply(number, life, call.id, Box::new(Err(lost()))));
                 return;
             }
-            Some(ApiTrouble::Conflicts) | None => self.cluster.leases.carry_out(&call.request),
+            Some(ApiFailure::Conflicts) | None => self.cluster.leases.carry_out(&call.request),
         };
         let after = self.delay(mix(&[12, number as u64]), MILLI / 2, 5 * MILLI);
         self.at(self.clock.time + after, Item::LeaseReply(number, life, call.id, Box::new(result)));
     }
 
     /// Checks that no two replicas believe at the same time that they hold a shard.
-    fn two_believe(&mut self) {
+    fn check_single_holder(&mut self) {
         for shard in 0..self.config.shards {
             let mut believers = (0..self.replicas.len()).filter(|number| self.believes(*number, shard));
             if let (Some(one), Some(other)) = (believers.next(), believers.next()) {
-                let said = format!("replicas {one} and {other} both believe that they hold shard {shard}");
-                return self.checker.fail("lease", None, said);
+                let message = format!("replicas {one} and {other} both believe that they hold shard {shard}");
+                return self.checker.fail("lease", None, message);
             }
         }
     }
@@ -212,7 +212,7 @@ impl Sim {
 
     /// Returns the replica that reconciles an account, if there is one.
     #[must_use]
-    pub fn keeper(&self, account: &AccountKey, store: Option<&Name>) -> Option<usize> {
+    pub fn holder(&self, account: &AccountKey, store: Option<&Name>) -> Option<usize> {
         let shard = self.shard(account, store);
         let holder = (0..self.replicas.len()).find(|number| self.believes(*number, shard))?;
         let replica = &self.replicas[holder];
@@ -228,7 +228,7 @@ impl Sim {
     #[must_use]
     pub fn answers_for(&self, account: &AccountKey, store: Option<&Name>) -> Option<usize> {
         let shard = self.shard(account, store);
-        self.keeper(account, store).or_else(|| self.waits_for_itself(shard))
+        self.holder(account, store).or_else(|| self.waits_for_itself(shard))
     }
 
     fn waits_for_itself(&self, shard: u16) -> Option<usize> {

@@ -7,10 +7,10 @@
 //! | [`run`] | the scheduler: one queue of items in simulated time |
 //! | [`cluster`], [`objects`], [`lease`] | the API server: versions of objects, a log of each kind; Leases |
 //! | [`replica`], [`world`], `deliver`, `calls`, `passes`, `requests`, [`lease_driver`] | replicas of the controller |
-//! | [`people`], [`specs`], [`trouble`], [`features`] | actions over time, and faults |
+//! | [`people`], [`specs`], [`faults`], [`features`] | generate the actions and faults of a run; `perform_actions` carries them out |
 //! | [`delivered_objects`] | objects that were delivered to a replica (D), as the reference model reads them |
-//! | [`check`], `pulse`, `rest` | invariants: after each write, in time, at rest |
-//! | [`story`], [`shrink`] | the story of one account, and fewer actions that break the same promise |
+//! | [`check`], `revocation_deadlines`, `final_state` | invariants: after each write, each second, at rest |
+//! | [`transcript`], [`shrink`] | the transcript of one account, and fewer actions that break the same promise |
 #![allow(
     clippy::panic,
     clippy::expect_used,
@@ -19,35 +19,35 @@
 )]
 
 pub mod action;
-mod acts;
 mod calls;
 pub mod check;
 pub mod clock;
 pub mod cluster;
 mod deliver;
 pub mod delivered_objects;
+pub mod faults;
 pub mod features;
+mod final_state;
 pub mod lease;
 pub mod lease_driver;
 pub mod objects;
 mod passes;
 pub mod people;
-mod pulse;
+mod perform_actions;
 pub mod random;
 pub mod replica;
 mod requests;
-mod rest;
+mod revocation_deadlines;
 pub mod run;
 pub mod shrink;
 pub mod specs;
-pub mod story;
-pub mod trouble;
+pub mod transcript;
 pub mod world;
 
 pub use action::{Act, Action};
 pub use features::Features;
 pub use run::{Config, Sim};
-pub use story::Violation;
+pub use transcript::Violation;
 
 /// Outcome of one run.
 #[derive(Clone, Debug)]
@@ -88,12 +88,12 @@ pub fn play(config: Config, actions: Vec<Action>) -> Outcome {
     }
 }
 
-/// Runs actions again, and returns the story of the account whose promise is broken.
+/// Runs actions again, and returns the transcript of the account whose promise is broken.
 #[must_use]
-pub fn tell(config: &Config, actions: &[Action]) -> String {
-    let mut sim = Sim::new(Config { tells: true, ..config.clone() }, actions.to_vec());
+pub fn transcript_of(config: &Config, actions: &[Action]) -> String {
+    let mut sim = Sim::new(Config { records: true, ..config.clone() }, actions.to_vec());
     let violation = sim.run();
     let account = violation.as_ref().and_then(|violation| violation.account.clone());
     let end = violation.map_or("no promise was broken".to_owned(), |violation| violation.to_string());
-    format!("{}\n{end}\n", sim.story.of(account.as_ref()))
+    format!("{}\n{end}\n", sim.transcript.of(account.as_ref()))
 }

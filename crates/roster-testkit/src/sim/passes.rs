@@ -1,6 +1,6 @@
 //! Running passes: each has one request in flight, or ends. Called by `calls`, `requests` and the run.
 
-use roster_core::control::{Event, Pass, PassEnded, PassId};
+use roster_core::control::{Event, Pass, PassId, PassResult};
 
 use super::{
     clock::Time,
@@ -14,8 +14,9 @@ impl Sim {
     pub fn begin(&mut self, number: usize, pass: Pass) {
         let time = self.clock.time;
         let id = pass.id;
-        self.story
-            .tell_account(time, &pass.key, || format!("replica {number} begins {}", super::story::describe(&pass)));
+        self.transcript.record_of_account(time, &pass.key, || {
+            format!("replica {number} begins {}", super::transcript::describe(&pass))
+        });
         self.checker.began(&pass.key, time);
         self.parallel += u64::from(pass.parallel.is_some());
         self.mark(&[2, number as u64, super::random::key(&pass.key.to_string())]);
@@ -30,7 +31,7 @@ impl Sim {
         let time = self.clock.time;
         let Some(running) = self.replicas[number].passes.get_mut(&id) else { return };
         match running.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(end) => self.ended(number, id, end),
+            Poll::Ready(result) => self.pass_finished(number, id, result),
             Poll::Pending => {
                 let Some(request) = running.world.take_request() else { return };
                 let key = super::random::key(&running.pass.key.to_string());
@@ -51,13 +52,13 @@ impl Sim {
     }
 
     /// Ends a pass.
-    pub fn ended(&mut self, number: usize, id: PassId, end: PassEnded) {
+    pub fn pass_finished(&mut self, number: usize, id: PassId, result: PassResult) {
         let Some(running) = self.replicas[number].passes.remove(&id) else { return };
         let time = self.clock.time;
-        self.story.tell_account(time, &running.pass.key, || {
-            format!("replica {number}: {}", super::story::describe_end(&end))
+        self.transcript.record_of_account(time, &running.pass.key, || {
+            format!("replica {number}: {}", super::transcript::describe_result(&result))
         });
         self.checker.touch(&running.pass.key);
-        self.absorb(number, Event::Ended { pass: id, end });
+        self.absorb(number, Event::PassFinished { pass: id, result });
     }
 }

@@ -1,5 +1,5 @@
 //! Simulated users: they apply, delete, block, approve and tamper over time. Called once at the start of a run;
-//! `trouble` adds faults.
+//! `faults` adds faults.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use roster_core::{
 use super::{
     action::{Act, Action},
     clock::{MILLI, MINUTE, SECOND, Time},
+    faults,
     features::Features,
     objects::Spec,
     random::{Random, key, mix},
     run::Config,
     specs::{self, Account, Member},
-    trouble,
 };
 use crate::memory::Kind;
 
@@ -38,7 +38,7 @@ pub fn generate(seed: u64, features: &Features) -> (Config, Vec<Action>) {
         most_passes: if features.full_stores { 1 } else { 8 },
         stores: stores.clone(),
         busy: random.between(4, 20) * MINUTE,
-        tells: false,
+        records: false,
         store_latency: if features.rushes { Random::of(seed, 8).between(4, 300) * MILLI } else { 4 * MILLI },
     };
     let mut town = Population::new(seed, features, stores.keys().cloned().collect());
@@ -53,7 +53,7 @@ pub fn generate(seed: u64, features: &Features) -> (Config, Vec<Action>) {
             town.rush(number, config.busy);
         }
     }
-    trouble::add(&mut town.actions, seed, features, &config, &town.accounts);
+    faults::add(&mut town.actions, seed, features, &config, &town.accounts);
     town.actions.sort_by_key(|action| (action.at, action.id));
     (config, town.actions)
 }

@@ -8,7 +8,7 @@ use std::{
 
 use roster_core::{
     contract::Claim,
-    control::{Control, Pass, PassEnded, PassId, leases::ShardCoordinator, reconcile},
+    control::{Control, Pass, PassId, PassResult, leases::ShardCoordinator, reconcile},
     model::{AccountKey, KindName, Name},
 };
 
@@ -43,7 +43,7 @@ pub struct Running {
     /// Pass as started by the loop.
     pub pass: Arc<Pass>,
     /// Future of the pass.
-    pub future: Pin<Box<dyn Future<Output = PassEnded> + Send>>,
+    pub future: Pin<Box<dyn Future<Output = PassResult> + Send>>,
     /// World of the pass.
     pub world: SimWorld,
     /// Request in progress, with its start time.
@@ -62,7 +62,7 @@ impl Running {
     /// Starts a pass.
     #[must_use]
     pub fn new(pass: Pass, view: &View, began: Time) -> Self {
-        let delivered = view.picture.clone();
+        let delivered = view.delivered.clone();
         let around = |gone: &&Vanished| {
             let kinds = [KindName::Role, KindName::UserGroup, KindName::Membership];
             gone.object.namespace == pass.key.namespace && kinds.contains(&gone.object.kind)

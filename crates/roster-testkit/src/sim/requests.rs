@@ -101,15 +101,15 @@ impl Sim {
                 Served::Answer(Answer::Observed(Box::new(store.observe(account, scope, *from))))
             }
             Request::Apply(..) => self.step_apply(number, id, request, &store_name, since),
-            Request::Stays(account, uid) => {
-                let result = self.read_afresh(account, uid);
+            Request::ReadFresh(account, uid) => {
+                let result = self.read_fresh(account, uid);
                 if matches!(result, Ok(FreshRead::All)) {
                     self.replicas[number].fresh.insert(account.clone(), time);
                 }
-                self.story.tell_account(time, account, || {
+                self.transcript.record_of_account(time, account, || {
                     format!("replica {number} reads afresh whether everything stays: {result:?}")
                 });
-                Served::Answer(Answer::Stays(result))
+                Served::Answer(Answer::ReadFresh(result))
             }
             Request::LacksStore(name) => {
                 let result = self.looks_for_store(name);
@@ -117,7 +117,7 @@ impl Sim {
             }
             Request::Finalizer(object, uid, wanted) => {
                 let result = self.finalize(object, uid, *wanted);
-                self.story.tell(time, Some(&object.namespace), || {
+                self.transcript.record(time, Some(&object.namespace), || {
                     format!("replica {number} {} the finalizer of {object:?}", if *wanted { "sets" } else { "removes" })
                 });
                 Served::Answer(Answer::FinalizerSet(result))
@@ -168,14 +168,14 @@ impl Sim {
                 Progress::Going { touched } => touched.len(),
                 _ => 0,
             };
-            self.story.tell_account(time, &account, || {
-                super::story::describe_write(number, store_name, touched, &before, &after)
+            self.transcript.record_of_account(time, &account, || {
+                super::transcript::describe_write(number, store_name, touched, &before, &after)
             });
             let lost: Vec<_> = before.keys().filter(|email| !after.contains_key(*email)).cloned().collect();
             let rows = store.observe(&account, &Scope::Members(lost.into()), wall).unwrap_or_default().members;
             let is_over =
-                |seen: &Existing<MemberContent>| seen.content.as_ref().is_some_and(|c| c.window.is_over(wall));
-            let over = rows.into_iter().filter(|(_, seen)| is_over(seen)).map(|(email, _)| email).collect();
+                |existing: &Existing<MemberContent>| existing.content.as_ref().is_some_and(|c| c.window.is_over(wall));
+            let over = rows.into_iter().filter(|(_, existing)| is_over(existing)).map(|(email, _)| email).collect();
             let running = &self.replicas[number].passes[&id];
             let write = super::check::Write {
                 store: store_name,

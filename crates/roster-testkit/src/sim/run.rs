@@ -1,4 +1,4 @@
-//! Scheduler of the simulator: one queue of items in simulated time, and their execution. Driven by `play` and `tell`.
+//! Scheduler of the simulator: one queue of items in simulated time, and their execution. Driven by `play` and `transcript_of`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use roster_core::{
 };
 
 use super::{
-    action::{Act, Action, ApiTrouble},
+    action::{Act, Action, ApiFailure},
     calls::Call,
     check::Checker,
     clock::{Clock, MILLI, MINUTE, SECOND, Time},
@@ -20,7 +20,7 @@ use super::{
     lease_driver::LeaseReply,
     random::mix,
     replica::Replica,
-    story::{Story, Violation},
+    transcript::{Transcript, Violation},
 };
 use crate::memory::{Kind, MemoryStore};
 
@@ -41,8 +41,8 @@ pub struct Config {
     pub stores: BTreeMap<Name, Kind>,
     /// Latest time of the last action; the rest of the run is quiet.
     pub busy: Time,
-    /// Whether every event is recorded in the story.
-    pub tells: bool,
+    /// Whether every event is recorded in the transcript.
+    pub records: bool,
     /// Largest latency of one step of a store.
     pub store_latency: Time,
 }
@@ -96,10 +96,10 @@ pub struct Sim {
     pub replicas: Vec<Replica>,
     /// Checker of invariants.
     pub checker: Checker,
-    /// Recorded story.
-    pub story: Story,
+    /// Recorded transcript.
+    pub transcript: Transcript,
     /// Troubles of the API server, with the number of requests left for each.
-    pub troubles: Vec<(ApiTrouble, u32)>,
+    pub api_failures: Vec<(ApiFailure, u32)>,
     /// Time until which the API server cannot be reached.
     pub away_until: Time,
     /// Time until which some request about a Lease waits for a reply that never comes.
@@ -129,8 +129,8 @@ impl Sim {
             slow: BTreeMap::new(),
             replicas: (0..config.replicas).map(Replica::new).collect(),
             checker: Checker::default(),
-            story: Story::new(config.tells),
-            troubles: Vec::new(),
+            transcript: Transcript::new(config.records),
+            api_failures: Vec::new(),
             away_until: 0,
             unanswered_until: 0,
             steps: 0,
@@ -200,7 +200,7 @@ impl Sim {
             }
             if time > calm && known.is_none() {
                 self.clock.time = calm;
-                self.rests();
+                self.check_final_state();
                 known = Some((self.writes(), self.guards()));
             }
             let Some(((time, _), item)) = self.items.pop_first() else { break };
@@ -208,14 +208,14 @@ impl Sim {
             self.checker.tick(time);
             self.steps += 1;
             self.step(item);
-            self.tell_news();
+            self.announce_new_objects();
             if self.checker.violation().is_some() {
                 break;
             }
         }
         if self.checker.violation().is_none() {
             self.clock.time = end;
-            self.rests();
+            self.check_final_state();
             // Removals that a guard holds may be released when earlier removals are ten minutes old.
             let (writes, guards) = known.unwrap_or_default();
             if !guards {
@@ -251,15 +251,15 @@ impl Sim {
                 None => {}
             },
             Item::Arrive(replica, life, call) => self.arrive(replica, life, *call),
-            Item::Reply(replica, life, event, seen) => match self.goes_on(replica, life) {
+            Item::Reply(replica, life, event, change) => match self.goes_on(replica, life) {
                 Some(true) => {
-                    if let Some(change) = seen {
+                    if let Some(change) = change {
                         let time = self.clock.time;
                         self.replicas[replica].view.take(&change, time);
                     }
                     self.absorb(replica, *event);
                 }
-                Some(false) => self.later(replica, Item::Reply(replica, life, event, seen)),
+                Some(false) => self.later(replica, Item::Reply(replica, life, event, change)),
                 None => {}
             },
             Item::Lease(replica, life) => match self.lives(replica, life) {
@@ -274,9 +274,9 @@ impl Sim {
                 None => {}
             },
             Item::Purge(object) => self.purge(&object),
-            Item::Confirm => self.cluster.say_all_are_there(),
+            Item::Confirm => self.cluster.confirm_all_exist(),
             Item::Pulse => {
-                self.pulse();
+                self.check_revocations();
                 self.at(self.clock.time + SECOND, Item::Pulse);
             }
         }
@@ -319,7 +319,7 @@ impl Sim {
             hashing: Seed([self.config.hashing, 0]),
         }));
         replica.origin = time;
-        self.story.tell(time, None, || format!("replica {number} starts"));
+        self.transcript.record(time, None, || format!("replica {number} starts"));
         self.relist(number);
         self.wake(number, 0);
     }
@@ -395,13 +395,13 @@ impl Sim {
             Act::DeleteNamespace(name, _) => Some(name.clone()),
             _ => None,
         };
-        self.story.tell(time, namespace.as_ref().filter(|name| !name.is_empty()), || action.act.to_string());
+        self.transcript.record(time, namespace.as_ref().filter(|name| !name.is_empty()), || action.act.to_string());
         self.perform(action);
     }
 
     /// Returns the accounts among delivered objects.
     #[must_use]
-    pub fn accounts_of(picture: &DeliveredObjects) -> BTreeSet<AccountKey> {
-        picture.world.accounts.keys().map(|(namespace, name)| AccountKey::new(namespace, name)).collect()
+    pub fn accounts_of(delivered: &DeliveredObjects) -> BTreeSet<AccountKey> {
+        delivered.world.accounts.keys().map(|(namespace, name)| AccountKey::new(namespace, name)).collect()
     }
 }

@@ -27,7 +27,7 @@ pub enum Request {
     Claim(Name, Permit),
     Observe(AccountKey, Scope, Timestamp),
     Apply(Box<OwnedBatch>, Permit),
-    Stays(AccountKey, Name),
+    ReadFresh(AccountKey, Name),
     LacksStore(Name),
     Finalizer(ObjectRef, Name, bool),
 }
@@ -39,7 +39,7 @@ pub enum Answer {
     Claimed(Result<(), StoreError>),
     Observed(Box<Result<Observed, StoreError>>),
     Applied(Result<Vec<Outcome>, StoreError>),
-    Stays(Result<FreshRead, ApiFault>),
+    ReadFresh(Result<FreshRead, ApiFault>),
     LacksStore(Result<bool, ApiFault>),
     FinalizerSet(Result<(), ApiFault>),
 }
@@ -109,9 +109,9 @@ impl World for SimWorld {
         SLICE
     }
 
-    async fn stays(&self, account: &AccountKey, uid: &str) -> Result<FreshRead, ApiFault> {
-        match self.ask(Request::Stays(account.clone(), Name::new(uid))).await {
-            Answer::Stays(result) => result,
+    async fn read_fresh(&self, account: &AccountKey, uid: &str) -> Result<FreshRead, ApiFault> {
+        match self.ask(Request::ReadFresh(account.clone(), Name::new(uid))).await {
+            Answer::ReadFresh(result) => result,
             _ => mixed_up(),
         }
     }

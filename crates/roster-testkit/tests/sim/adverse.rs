@@ -11,7 +11,7 @@ use roster_testkit::{
         Act,
         action::StoreFault,
         clock::{MILLI, MINUTE, SECOND},
-        tell,
+        transcript_of,
     },
 };
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ fn refuse_account(script: &mut Script) {
 }
 
 #[test]
-fn an_account_that_the_store_refuses_is_suspended_all_the_same() {
+fn an_account_that_the_store_refuses_can_be_suspended() {
     for (kind, members) in [(Kind::Transactional, 3), (Kind::Plain, 3), (Kind::Plain, 60)] {
         let mut script = Script::new(kind);
         script.account("a", members);
@@ -43,7 +43,7 @@ fn an_account_that_the_store_refuses_is_suspended_all_the_same() {
 }
 
 #[test]
-fn somebody_is_suspended_or_blocked_while_the_store_refuses_another_layout_or_owner() {
+fn members_are_suspended_or_blocked_while_the_store_refuses_a_layout_or_owner() {
     for kind in Kind::ALL {
         let mut changed = catalog();
         changed["sections"][1] = json!({ "name": "billing", "levels": ["Hide", "View", "Edit"] });
@@ -76,21 +76,21 @@ fn names_a_member(act: impl Fn(&mut Script)) -> String {
     spec["owner"] = json!({ "email": email(1).as_str() });
     script.apply(BUSY, KindName::Account, "a", spec);
     act(&mut script);
-    tell(&script.config, &script.actions)
+    transcript_of(&script.config, &script.actions)
 }
 
 #[test]
-fn whom_owner_names_is_a_member_like_others_while_the_former_owner_stays() {
+fn a_refused_new_owner_stays_a_member_while_the_former_owner_stays() {
     let suspends = |script: &mut Script| script.member(BUSY + 5 * SECOND, "a", 1, suspended("a", 1, "admin"));
     let deletes = |script: &mut Script| script.remove_members(BUSY + 5 * SECOND, "a", [1]);
-    for told in [names_a_member(suspends), names_a_member(deletes)] {
-        assert!(told.contains("p1@corp.example from billing=Allowed users=Delete to nothing"), "{told}");
-        assert!(!told.contains("a@corp.example from billing=Allowed users=Delete to nothing"), "{told}");
+    for transcript in [names_a_member(suspends), names_a_member(deletes)] {
+        assert!(transcript.contains("p1@corp.example from billing=Allowed users=Delete to nothing"), "{transcript}");
+        assert!(!transcript.contains("a@corp.example from billing=Allowed users=Delete to nothing"), "{transcript}");
     }
 }
 
 #[test]
-fn whom_owner_names_in_a_catalog_that_has_none_is_removed_while_the_catalog_is_missing() {
+fn without_owner_role_an_owner_can_be_removed_while_the_catalog_is_missing() {
     let mut script = Script::new(Kind::Transactional);
     let mut ownerless = catalog();
     ownerless.as_object_mut().map(|catalog| catalog.remove("ownerRole"));
@@ -103,8 +103,8 @@ fn whom_owner_names_in_a_catalog_that_has_none_is_removed_while_the_catalog_is_m
     spec["catalogRef"] = json!({ "name": "nowhere" });
     script.apply(BUSY, KindName::Account, "a", spec);
     script.remove_members(BUSY + 5 * SECOND, "a", [1]);
-    let told = tell(&script.config, &script.actions);
-    assert!(told.contains("p1@corp.example from billing=Allowed users=Delete to nothing"), "{told}");
+    let transcript = transcript_of(&script.config, &script.actions);
+    assert!(transcript.contains("p1@corp.example from billing=Allowed users=Delete to nothing"), "{transcript}");
 }
 
 /// A member whose access comes from a group only.
@@ -117,7 +117,7 @@ fn in_group(number: usize, name: &str) -> Value {
 }
 
 #[test]
-fn whom_the_guard_holds_does_not_go_when_the_membership_is_touched() {
+fn held_removals_stay_held_when_a_membership_changes() {
     let mut script = Script::new(Kind::Transactional);
     script.config.busy = 6 * MINUTE;
     script.account("a", 0);
@@ -130,21 +130,21 @@ fn whom_the_guard_holds_does_not_go_when_the_membership_is_touched() {
     for (later, number) in (2..).zip(0..8) {
         script.member(BUSY + later * 5 * SECOND, "a", number, in_group(number, "after"));
     }
-    let told = tell(&script.config, &script.actions);
-    assert!(told.contains("8 removals are held back"), "{told}");
-    assert!(!told.contains("from users=Edit to nothing"), "{told}");
+    let transcript = transcript_of(&script.config, &script.actions);
+    assert!(transcript.contains("8 removals are held back"), "{transcript}");
+    assert!(!transcript.contains("from users=Edit to nothing"), "{transcript}");
 }
 
 #[test]
-fn whom_the_guard_holds_does_not_go_with_time() {
+fn held_removals_stay_held_over_time() {
     let mut script = Script::new(Kind::Transactional);
     script.config.busy = 30 * MINUTE;
     script.account("a", 8);
     script.remove_members(BUSY, "a", 0..4);
     script.remove_members(BUSY + 2 * SECOND, "a", 4..8);
-    let told = tell(&script.config, &script.actions);
-    let gone = told.matches("to nothing").count();
-    assert_eq!(gone, 4, "the first four are too few for the guard; {told}");
+    let transcript = transcript_of(&script.config, &script.actions);
+    let gone = transcript.matches("to nothing").count();
+    assert_eq!(gone, 4, "the first four are too few for the guard; {transcript}");
 }
 
 /// An account that is looked at whole for long: its store is slow, and a role of everybody changes.
@@ -155,7 +155,7 @@ fn busy_account(script: &mut Script, name: &str, members: usize) {
 }
 
 #[test]
-fn an_edit_that_puts_the_end_into_the_past_is_a_revocation() {
+fn an_expiry_set_into_the_past_is_a_revocation() {
     for other in ["a", "b"] {
         let mut script = Script::new(Kind::Plain);
         (script.config.store_latency, script.config.most_passes) = (200 * MILLI, 1);
@@ -169,7 +169,7 @@ fn an_edit_that_puts_the_end_into_the_past_is_a_revocation() {
 }
 
 #[test]
-fn roles_that_go_in_many_accounts_leave_room_for_the_revocations_of_others() {
+fn deleted_roles_in_many_accounts_leave_room_for_revocations() {
     let mut script = Script::new(Kind::Plain);
     (script.config.store_latency, script.config.most_passes) = (200 * MILLI, 1);
     for name in ["a", "b", "c"] {
@@ -186,7 +186,7 @@ fn roles_that_go_in_many_accounts_leave_room_for_the_revocations_of_others() {
 }
 
 #[test]
-fn a_replica_that_does_not_lead_looks_again_for_whom_a_block_means() {
+fn a_replica_without_shard_0_refreshes_the_store_for_blocked_people() {
     for name in ["d", "f"] {
         let mut script = Script::new(Kind::Transactional);
         (script.config.replicas, script.config.shards) = (2, 4);
@@ -225,13 +225,13 @@ fn a_partner_waits_for_its_accounts_while_namespaces_are_listed_late() {
         script.act(BUSY - 2 * SECOND, Act::Lag(0, KindName::Namespace, 40 * SECOND, 80 * SECOND));
         script.act(BUSY, Act::Crash(0, 3 * SECOND));
         script.act(BUSY + SECOND, Act::Delete(reference(KindName::Account, "a")));
-        let told = tell(&script.config, &script.actions);
-        assert!(!told.contains("removes the finalizer of Account acme/a"), "seed {seed}: {told}");
+        let transcript = transcript_of(&script.config, &script.actions);
+        assert!(!transcript.contains("removes the finalizer of Account acme/a"), "seed {seed}: {transcript}");
     }
 }
 
 #[test]
-fn a_partner_that_waits_for_its_accounts_is_looked_after_by_whoever_takes_it_over() {
+fn a_waiting_deletion_of_a_partner_continues_on_another_replica() {
     for seed in 1..6 {
         let mut script = Script::new(Kind::Transactional);
         script.config.seed = seed;
@@ -248,7 +248,7 @@ fn a_partner_that_waits_for_its_accounts_is_looked_after_by_whoever_takes_it_ove
 }
 
 #[test]
-fn an_approval_that_is_withdrawn_ends_access_also_where_the_parent_stops_admitting() {
+fn a_withdrawn_approval_revokes_access_even_if_the_parent_stops_admitting() {
     let approved = json!([{ "namespace": "acme", "name": "px", "request": "0000000000000000" }]);
     let mut script = Script::new(Kind::Transactional);
     partner(&mut script, "p", 1, &json!({ "needApproval": true, "approved": approved }));
@@ -259,12 +259,12 @@ fn an_approval_that_is_withdrawn_ends_access_also_where_the_parent_stops_admitti
         "allowedNamespaces": { "from": "Same" }, "needApproval": true, "approved": [], "catalogs": ["other"],
     });
     script.apply(BUSY, KindName::Account, "p", without);
-    let told = tell(&script.config, &script.actions);
-    assert!(told.contains("p1@corp.example from billing=Allowed users=Delete to nothing"), "{told}");
+    let transcript = transcript_of(&script.config, &script.actions);
+    assert!(transcript.contains("p1@corp.example from billing=Allowed users=Delete to nothing"), "{transcript}");
 }
 
 #[test]
-fn the_deletion_of_an_account_is_held_and_revocations_in_it_go_on() {
+fn revocations_continue_while_a_deletion_is_held() {
     for kind in Kind::ALL {
         let mut script = Script::new(kind);
         script.account("a", 8);
@@ -274,20 +274,20 @@ fn the_deletion_of_an_account_is_held_and_revocations_in_it_go_on() {
         script.remove_members(BUSY + 30 * SECOND, "a", 3..8);
         script.store_at(BUSY + 40 * SECOND, &json!({ "blocked": [{ "email": email(3).as_str() }] }));
         script.holds();
-        let waits = tell(&script.config, &script.actions);
+        let waits = transcript_of(&script.config, &script.actions);
         for (person, goes) in [(1, true), (2, true), (3, true), (4, false), (0, false)] {
             let line = format!("p{person}@corp.example from billing=Allowed users=Delete to nothing");
             assert_eq!(waits.contains(&line), goes, "{line}: {waits}");
         }
         script.act(2 * MINUTE, Act::Approve(key("a")));
         script.holds();
-        let told = tell(&script.config, &script.actions);
-        assert!(told.contains("removes the finalizer of Account acme/a"), "{told}");
+        let transcript = transcript_of(&script.config, &script.actions);
+        assert!(transcript.contains("removes the finalizer of Account acme/a"), "{transcript}");
     }
 }
 
 #[test]
-fn an_account_goes_where_one_member_is_refused_for_a_while() {
+fn an_account_is_deleted_after_a_temporary_refusal_of_one_member() {
     for kind in Kind::ALL {
         let mut script = Script::new(kind);
         script.account("a", 3);
@@ -300,7 +300,7 @@ fn an_account_goes_where_one_member_is_refused_for_a_while() {
 }
 
 #[test]
-fn a_revocation_does_not_let_a_held_deletion_through() {
+fn a_revocation_does_not_release_a_held_deletion() {
     for kind in Kind::ALL {
         let mut script = Script::new(kind);
         script.config.busy = 30 * MINUTE;
@@ -310,10 +310,10 @@ fn a_revocation_does_not_let_a_held_deletion_through() {
             script.member(BUSY + 10 * SECOND, "a", number, suspended("a", number, "admin"));
         }
         script.remove_members(BUSY + 20 * SECOND, "a", [2]);
-        let told = tell(&script.config, &script.actions);
+        let transcript = transcript_of(&script.config, &script.actions);
         for (person, goes) in [(1, true), (2, true), (3, false), (4, false)] {
             let line = format!("p{person}@corp.example from billing=Allowed users=Delete to nothing");
-            assert_eq!(told.contains(&line), goes, "{line}: {told}");
+            assert_eq!(transcript.contains(&line), goes, "{line}: {transcript}");
         }
     }
 }
@@ -326,14 +326,14 @@ fn a_deletion_that_was_approved_goes_on_after_an_outage() {
     script.act(BUSY + 20 * SECOND, Act::Store(Name::new("store"), StoreFault::DiesAfter(5), true));
     script.act(BUSY + 30 * SECOND, Act::Approve(key("a")));
     script.act(BUSY + 60 * SECOND, Act::Store(Name::new("store"), StoreFault::DiesAfter(5), false));
-    let told = tell(&script.config, &script.actions);
-    assert!(told.contains("the deletion is tried again"), "{told}");
-    assert!(told.contains("removes the finalizer of Account acme/a"), "{told}");
+    let transcript = transcript_of(&script.config, &script.actions);
+    assert!(transcript.contains("the deletion is tried again"), "{transcript}");
+    assert!(transcript.contains("removes the finalizer of Account acme/a"), "{transcript}");
 }
 
 /// Seeds of runs with rushes that found defects.
 #[test]
-fn seeds_with_rushes_keep_the_promises() {
+fn seeds_with_bursts_of_edits_keep_the_promises() {
     let found = [
         1_050,  // An approval was withdrawn, and waited behind passes of other accounts.
         90_105, // The clock was set back to before somebody's start, in a store that does not see to it.
@@ -345,7 +345,7 @@ fn seeds_with_rushes_keep_the_promises() {
 }
 
 #[test]
-fn an_invalid_object_is_told_of_once_for_each_generation() {
+fn an_invalid_object_makes_one_event_for_each_generation() {
     let mut script = Script::new(Kind::Transactional);
     script.account("a", 0);
     let wrong =
@@ -356,8 +356,9 @@ fn an_invalid_object_is_told_of_once_for_each_generation() {
     script.act(30 * SECOND, Act::Crash(0, 5 * SECOND));
     script.member(60 * SECOND, "a", 1, member("a", 1, "admin"));
     let times = |script: &Script| {
-        let told = tell(&script.config, &script.actions);
-        let lines: Vec<String> = told.lines().filter(|line| line.contains("Invalid(")).map(ToOwned::to_owned).collect();
+        let transcript = transcript_of(&script.config, &script.actions);
+        let lines: Vec<String> =
+            transcript.lines().filter(|line| line.contains("Invalid(")).map(ToOwned::to_owned).collect();
         assert!(lines.iter().all(|line| line.contains("did you mean \"users\"?")), "{lines:#?}");
         lines.len()
     };

@@ -1,7 +1,7 @@
 //! Runs the simulator on a fixed set of seeds, and on scripts of former defects of the loop.
 
 mod adverse;
-mod mended;
+mod regressions;
 mod script;
 
 use roster_testkit::sim::{Config, Features, people, play, random::mix, simulate};
@@ -28,7 +28,7 @@ fn a_run_does_not_depend_on_the_seed_of_hash_maps() {
 }
 
 #[test]
-fn the_plainest_runs_keep_the_promises() {
+fn runs_without_optional_features_keep_the_promises() {
     for seed in 0..10 {
         let (config, actions) = people::generate(seed, &Features::plainest());
         let outcome = play(config, actions);

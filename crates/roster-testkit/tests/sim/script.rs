@@ -10,7 +10,7 @@ use roster_testkit::{
         Act, Action, Config, Violation,
         clock::{MINUTE, SECOND, Time},
         objects::Spec,
-        play, tell,
+        play, transcript_of,
     },
 };
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ impl Script {
             most_passes: 8,
             stores: BTreeMap::from([(Name::new("store"), kind)]),
             busy: 5 * MINUTE,
-            tells: false,
+            records: false,
             store_latency: 4_000,
         };
         let mut script = Self { config, actions: Vec::new() };
@@ -166,6 +166,6 @@ impl Script {
     /// Runs it, and asserts that it breaks none.
     #[track_caller]
     pub fn holds(&self) {
-        assert!(self.play().is_none(), "{}", tell(&self.config, &self.actions));
+        assert!(self.play().is_none(), "{}", transcript_of(&self.config, &self.actions));
     }
 }

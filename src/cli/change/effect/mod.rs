@@ -94,7 +94,7 @@ pub(super) fn people(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> Vec
     let translates = writes_layout(plan) && plan.layout != work.observed.layout;
     let mut emails: Vec<&Email> = changes.keys().copied().collect();
     if translates {
-        // Also who stands in no change is read in another layout from now on.
+        // A new layout changes the meaning of all ranks, so members without a change are compared, too.
         emails.extend(work.observed.members.keys().filter(|email| !changes.contains_key(*email)));
         emails.sort_unstable();
     }
@@ -106,7 +106,7 @@ pub(super) fn people(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> Vec
     emails
         .into_iter()
         .filter_map(|email| {
-            let before = work.observed.members.get(email).and_then(|seen| seen.content.as_ref());
+            let before = work.observed.members.get(email).and_then(|existing| existing.content.as_ref());
             let change = changes.get(email).copied();
             let after = match change.map(|change| &change.put) {
                 None => {
@@ -116,7 +116,7 @@ pub(super) fn people(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> Vec
                 Some(Some((Content::Member(content), _))) => Some(content.as_ref().clone()),
                 Some(Some(_)) => None,
             };
-            // The owner has nothing by a Membership.
+            // A Membership grants the owner nothing.
             let facts = addresses.get(email).filter(|_| !is_owner(work, email)).map(smallvec::SmallVec::as_slice);
             let reasons = Reasons { resolved: work.judged.as_ref(), facts, before, after: after.as_ref(), change };
             sides.person(email, &reasons, now)
@@ -286,7 +286,7 @@ impl Reasons<'_> {
     /// Returns why nothing grants a section now.
     fn no_longer(&self) -> String {
         let (Some(before), Some(after)) = (self.before, self.after) else { return "nothing grants it".to_owned() };
-        // What somebody wrote into the store was never granted.
+        // Content that others wrote into the store was never granted.
         if self.change.is_some_and(|change| change.cause == Cause::Drift) {
             return "nothing grants it; the store was changed".to_owned();
         }

@@ -28,8 +28,8 @@ pub(super) fn begins_later(content: Option<&MemberContent>, now: Timestamp) -> b
     content.is_some_and(|content| content.ended.is_none() && content.window.starts_at.is_some_and(|start| now < start))
 }
 
-/// Compares when somebody has access. That it begins later where there was none, and that there is none any more, is told
-/// beside the levels.
+/// Compares the time windows of two versions of a member. Leaves out a start or an end of access that other parts of the
+/// effect already report.
 pub(super) fn time_changes(
     before: Option<&MemberContent>,
     after: Option<&MemberContent>,
@@ -43,14 +43,15 @@ pub(super) fn time_changes(
     let (starts, starts_now) = (start(before), start(after));
     let mut changes = Vec::new();
     if starts != starts_now {
-        let said = |start: Option<Timestamp>| start.map_or("starts now".to_owned(), |start| format!("starts {start}"));
-        changes.push(TimeChange { gains: starts_now < starts, from: said(starts), to: said(starts_now) });
+        let worded =
+            |start: Option<Timestamp>| start.map_or("starts now".to_owned(), |start| format!("starts {start}"));
+        changes.push(TimeChange { gains: starts_now < starts, from: worded(starts), to: worded(starts_now) });
     }
     let (ends, ends_now) = (before.window.expires_at, after.window.expires_at);
     if ends != ends_now {
-        let said = |end: Option<Timestamp>| end.map_or("no end".to_owned(), |end| format!("until {end}"));
+        let worded = |end: Option<Timestamp>| end.map_or("no end".to_owned(), |end| format!("until {end}"));
         let gains = ends.is_some_and(|end| ends_now.is_none_or(|end_now| end < end_now));
-        changes.push(TimeChange { gains, from: said(ends), to: said(ends_now) });
+        changes.push(TimeChange { gains, from: worded(ends), to: worded(ends_now) });
     }
     changes
 }
@@ -83,7 +84,7 @@ mod tests {
         MemberContent { window, ranks: [1].into_iter().collect(), ..MemberContent::default() }
     }
 
-    fn said(before: &MemberContent, after: &MemberContent) -> Vec<(bool, String)> {
+    fn worded(before: &MemberContent, after: &MemberContent) -> Vec<(bool, String)> {
         let now = "2026-06-01T08:00:00Z".parse().unwrap();
         let changes = time_changes(Some(before), Some(after), now);
         let short = |text: String| text.replace("T00:00:00Z", "");
@@ -94,31 +95,31 @@ mod tests {
     fn more_time_is_a_gain_and_less_is_a_loss() {
         let always = content(None, None);
         let year = content(None, Some("2026-12-31"));
-        assert_eq!(said(&year, &always), [(true, "until 2026-12-31 → no end".to_owned())]);
-        assert_eq!(said(&always, &year), [(false, "no end → until 2026-12-31".to_owned())]);
+        assert_eq!(worded(&year, &always), [(true, "until 2026-12-31 → no end".to_owned())]);
+        assert_eq!(worded(&always, &year), [(false, "no end → until 2026-12-31".to_owned())]);
         assert_eq!(
-            said(&content(Some("2027-01-01"), None), &content(Some("2026-12-01"), None)),
+            worded(&content(Some("2027-01-01"), None), &content(Some("2026-12-01"), None)),
             [(true, "starts 2027-01-01 → starts 2026-12-01".to_owned())]
         );
         assert_eq!(
-            said(&content(Some("2027-01-01"), None), &year),
+            worded(&content(Some("2027-01-01"), None), &year),
             [(true, "starts 2027-01-01 → starts now".to_owned()), (false, "no end → until 2026-12-31".to_owned())]
         );
     }
 
     #[test]
     fn a_start_that_is_over_changes_nothing() {
-        assert_eq!(said(&content(Some("2026-01-01"), None), &content(Some("2026-02-01"), None)), []);
+        assert_eq!(worded(&content(Some("2026-01-01"), None), &content(Some("2026-02-01"), None)), []);
     }
 
     #[test]
-    fn access_that_comes_back_says_why_there_was_none() {
+    fn regained_access_says_why_it_was_missing() {
         let suspended = MemberContent { ended: Some(RevocationReason::Suspended), ..content(None, None) };
         let year = content(None, Some("2026-12-31"));
-        assert_eq!(said(&suspended, &content(None, None)), [(true, "suspended → access".to_owned())]);
-        assert_eq!(said(&suspended, &year), [(true, "suspended → access until 2026-12-31".to_owned())]);
+        assert_eq!(worded(&suspended, &content(None, None)), [(true, "suspended → access".to_owned())]);
+        assert_eq!(worded(&suspended, &year), [(true, "suspended → access until 2026-12-31".to_owned())]);
         let over = content(None, Some("2026-05-01"));
-        assert_eq!(said(&over, &year), [(true, "expired at 2026-05-01 → access until 2026-12-31".to_owned())]);
-        assert_eq!(said(&year, &suspended), []);
+        assert_eq!(worded(&over, &year), [(true, "expired at 2026-05-01 → access until 2026-12-31".to_owned())]);
+        assert_eq!(worded(&year, &suspended), []);
     }
 }

@@ -33,7 +33,7 @@ use crate::{
     store::StoreLocation,
 };
 
-/// Differences of two revisions besides those that a store would be told.
+/// Differences of two revisions that no plan of a store shows.
 #[derive(Default)]
 pub struct Revisions {
     /// Changes that the API server refuses.
@@ -41,8 +41,8 @@ pub struct Revisions {
     /// Limits that change.
     pub(super) limits: Vec<LimitChange>,
     /// Other differences, which may also be reported as changes in accounts.
-    pub(super) unsaid: Vec<UnreportedObject>,
-    /// Documents that are not read as objects and differ all the same.
+    pub(super) unreported: Vec<UnreportedObject>,
+    /// Documents that are not read as objects but differ.
     pub(super) unread: Vec<OtherChange>,
     /// Accounts that are paused in the later revision.
     pub(super) paused: BTreeSet<AccountKey>,
@@ -64,10 +64,10 @@ pub fn between(
         revisions.refused = refused::refusals(&pairs);
         let (limits, compared) = limits::limits(&from.objects, &to.objects, &pairs);
         revisions.limits = limits;
-        revisions.unsaid = others::unsaid(pairs, &compared);
+        revisions.unreported = others::unreported(pairs, &compared);
         revisions.unread = unread::differences(from_files, to_files);
     }
-    // Somebody ends a pause without looking again at what waits for it.
+    // A pause may end without a review of the changes that wait for it, so they are shown now.
     revisions.paused = end_pauses(&mut to.objects);
     let mut changes = Changes::default();
     let from = &*from;

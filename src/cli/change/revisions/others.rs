@@ -16,7 +16,7 @@ use crate::{
     model::{AccountKey, KindName, counted},
 };
 
-/// An object with what is not told of it yet.
+/// Object with the differences that are not reported yet.
 pub struct UnreportedObject {
     /// The object in both revisions.
     pub(in crate::cli::change) pair: Pair,
@@ -25,7 +25,7 @@ pub struct UnreportedObject {
 }
 
 /// Leaves out what limits tell.
-pub(super) fn unsaid(pairs: Vec<Pair>, compared: &BTreeMap<ObjectId, Limits>) -> Vec<UnreportedObject> {
+pub(super) fn unreported(pairs: Vec<Pair>, compared: &BTreeMap<ObjectId, Limits>) -> Vec<UnreportedObject> {
     let one = |pair: Pair| {
         let limits = compared.get(&pair.id);
         let mut fields = pair.differences();
@@ -40,20 +40,20 @@ fn is_within(field: &str, other: &str) -> bool {
     field.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// Returns what is left when the changes in accounts are told.
+/// Returns what is left when the changes in accounts are reported.
 pub(in crate::cli::change) fn others(
     to: &LoadedObjects,
     accounts: &[AccountChanges],
     refused: &[Refused],
-    unsaid: Vec<UnreportedObject>,
+    unreported: Vec<UnreportedObject>,
 ) -> Vec<OtherChange> {
-    let said = ReportedChanges::new(to, accounts);
-    unsaid.into_iter().filter_map(|one| other(to, &said, refused, one)).collect()
+    let known = ReportedChanges::new(to, accounts);
+    unreported.into_iter().filter_map(|one| other(to, &known, refused, one)).collect()
 }
 
 fn other(
     to: &LoadedObjects,
-    said: &ReportedChanges<'_>,
+    known: &ReportedChanges<'_>,
     refused: &[Refused],
     UnreportedObject { pair, mut fields }: UnreportedObject,
 ) -> Option<OtherChange> {
@@ -66,11 +66,11 @@ fn other(
     if action != Action::Change {
         let what = if action == Action::Add { invites(&pair) } else { goes_with(to, &pair.id) };
         let other = OtherChange { object, action, what, fields: Vec::new() };
-        return (!said.of_object(&pair.id, pair.either())).then_some(other);
+        return (!known.of_object(&pair.id, pair.either())).then_some(other);
     }
     fields.retain(|field| {
         let is_refused = refused.iter().any(|one| one.object == object && is_within(&field.path, &one.field));
-        !is_refused && !said.of_field(&pair.id, pair.either(), &field.path)
+        !is_refused && !known.of_field(&pair.id, pair.either(), &field.path)
     });
     let fields: Vec<FieldChange> = fields.iter().map(field_change).collect();
     (!fields.is_empty()).then_some(OtherChange { object, action, what: String::new(), fields })
@@ -78,14 +78,14 @@ fn other(
 
 fn field_change(field: &Difference) -> FieldChange {
     let is_item = field.path.ends_with(']') && !field.path.starts_with("metadata");
-    let said = |value: &Option<Value>| match value {
+    let text = |value: &Option<Value>| match value {
         Some(Value::Object(_)) if is_item => "present".to_owned(),
         value => in_words(value.as_ref()),
     };
     let (from, to) = if field.is_order {
         ("in one order".to_owned(), "in another".to_owned())
     } else {
-        (said(&field.from), said(&field.to))
+        (text(&field.from), text(&field.to))
     };
     FieldChange { field: field.path.clone(), from, to }
 }

@@ -62,7 +62,7 @@ impl Pair {
         if kind == Some(KindName::Namespace) {
             found.extend(compare_words("metadata.labels", &words(from, "labels"), &words(to, "labels")));
         }
-        // By either an object goes, or stays, without anybody deleting it.
+        // Both decide whether an object is deleted or kept without a request by a user.
         for field in ["ownerReferences", "finalizers"] {
             let value = |object: &Value| Some(object["metadata"][field].clone()).filter(|value| !value.is_null());
             let (one, other) = (value(from), value(to));

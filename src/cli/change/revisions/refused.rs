@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_sets_is_its_default() {
+    fn an_unset_field_has_its_default() {
         let account = serde_json::json!({"spec": {"catalogRef": {"name": "c"}}});
         let fields = immutable_fields();
         assert_eq!(in_words(fields["Account"][0].of(&account)), "default");

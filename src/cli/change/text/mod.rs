@@ -285,7 +285,7 @@ impl Text {
     }
 
     fn drift(&mut self, account: &AccountChanges) {
-        // What is corrected stands among the changes.
+        // Corrected drift is listed among the changes.
         let left: Vec<_> =
             account.drift.iter().filter(|drift| !drift.corrected).flat_map(|drift| &drift.entries).collect();
         if left.is_empty() {

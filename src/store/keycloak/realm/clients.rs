@@ -1,7 +1,7 @@
-//! Clients of the realm, and the client scopes that let roles into tokens. Called by `look`, `account`, `open` and `seal`.
+//! Clients of the realm, and the client scopes that let roles into tokens. Called by `snapshot`, `account`, `open` and `seal`.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -12,6 +12,25 @@ use crate::store::StoreError;
 
 /// Time for which a list of a portal's scopes is valid: about one round of checks.
 const GOOD_FOR: Duration = Duration::from_secs(30);
+
+/// Returns a client by which nobody can log in, with one attribute. It is disabled; the caller may enable it.
+pub(crate) fn client_without_login(client_id: String, attribute: (&str, String)) -> ClientRepresentation {
+    let off = Some(false);
+    let (key, value) = attribute;
+    ClientRepresentation {
+        client_id: Some(client_id),
+        enabled: off,
+        protocol: Some("openid-connect".to_owned()),
+        public_client: off,
+        standard_flow_enabled: off,
+        implicit_flow_enabled: off,
+        direct_access_grants_enabled: off,
+        service_accounts_enabled: off,
+        full_scope_allowed: off,
+        attributes: Some(HashMap::from([(key.to_owned(), value)])),
+        ..ClientRepresentation::default()
+    }
+}
 
 impl Realm {
     /// Returns the client with this client id.

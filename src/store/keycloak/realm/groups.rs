@@ -1,4 +1,4 @@
-//! Groups of the realm and their members. Called by `look`, `find`, `handed_on`, `access`, `account`, `apply` and `people`.
+//! Groups of the realm and their members. Called by `snapshot`, `find`, `handed_on`, `access`, `account`, `apply` and `people`.
 
 use std::collections::{HashMap, HashSet};
 

@@ -15,7 +15,10 @@ use std::{
 use keycloak::{DefaultResponse, KeycloakError, KeycloakRealmAdmin};
 use tokio::sync::Mutex;
 
-pub(super) use self::users::{Users, by_id};
+pub(super) use self::{
+    clients::client_without_login,
+    users::{Users, by_id},
+};
 use super::{
     known::Known,
     names::Prefix,

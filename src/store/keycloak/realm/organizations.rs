@@ -1,4 +1,4 @@
-//! Organizations of the realm and their members. Called by `KeycloakStore`, `look`, `find`, `access`, `account`
+//! Organizations of the realm and their members. Called by `KeycloakStore`, `snapshot`, `find`, `access`, `account`
 //! and `people`.
 
 use keycloak::types::{MemberRepresentation, MembershipType, OrganizationRepresentation, UserRepresentation};

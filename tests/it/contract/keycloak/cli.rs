@@ -1,7 +1,7 @@
 //! Tests the command line on a realm, with the client's secret from the environment.
 
 use super::Keycloak;
-use crate::contract::round::{roster, said, there_and_back};
+use crate::contract::round::{output_text, roster, there_and_back};
 
 impl Keycloak<'_> {
     fn given(&self) -> String {
@@ -19,7 +19,7 @@ async fn files_are_applied_to_a_realm_and_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_wrong_with_a_realm_is_said_in_a_line() {
+async fn a_problem_of_a_realm_is_reported_in_one_line() {
     let backend = Keycloak::fresh().await;
     let store = backend.given();
     let files = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/secondary-users");
@@ -29,9 +29,9 @@ async fn what_is_wrong_with_a_realm_is_said_in_a_line() {
     {
         let output = roster(&plan, &[("ROSTER_KEYCLOAK_CLIENT_SECRET", secret)]);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
-        let said = said(&output);
-        assert!(said.starts_with("error: ") && said.contains(why) && said.lines().count() == 1, "{said}");
-        assert!(!said.contains("wrong-one"), "{said}");
+        let printed = output_text(&output);
+        assert!(printed.starts_with("error: ") && printed.contains(why) && printed.lines().count() == 1, "{printed}");
+        assert!(!printed.contains("wrong-one"), "{printed}");
     }
     let audit = roster(&["audit", "query", &store], &[("ROSTER_KEYCLOAK_CLIENT_SECRET", "hush")]);
     assert_eq!(audit.status.code(), Some(2), "{audit:?}");

@@ -33,7 +33,7 @@ fn states() -> (World, World) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_cut_after_any_request_is_made_good_by_a_repeat() {
+async fn a_connection_cut_after_any_request_is_repaired_by_a_retry() {
     let backend = Keycloak::fresh().await;
     let direct = backend.open().await;
     let proxy = Proxy::to(backend.server.port()).await;

@@ -34,7 +34,7 @@ async fn planned(world: &World, store: &dyn Store) -> Plan {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_level_that_goes_becomes_the_one_below_it_wherever_the_change_is_cut_off() {
+async fn a_removed_level_becomes_the_one_below_at_every_interruption() {
     let backend = Keycloak::fresh().await;
     let direct = backend.open().await;
     let proxy = Proxy::to(backend.server.port()).await;

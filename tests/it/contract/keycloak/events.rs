@@ -15,7 +15,7 @@ async fn announced(stream: &mut (impl futures::Stream<Item = AccountKey> + Unpin
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_others_change_is_announced_and_our_own_is_not() {
+async fn changes_by_others_are_announced_and_rosters_are_not() {
     let backend = Keycloak::fresh().await;
     let store = backend.store().await;
     let (mut acme, mut zeta) = (world("acme"), world("zeta"));
@@ -26,7 +26,7 @@ async fn what_others_change_is_announced_and_our_own_is_not() {
     let user = id(&backend.user(&ann).await);
     let client = backend.client(acme.key()).await;
     for number in 0..5 {
-        // Ours: only zeta's, so that it would be told from theirs.
+        // Roster changes only zeta, so that its events would differ from those of others.
         zeta.account.display_name = format!("Number {number}").as_str().into();
         zeta.converge(&store).await;
         let organization = backend.organization(acme.key()).await;
@@ -55,7 +55,7 @@ async fn what_others_change_is_announced_and_our_own_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_events_nothing_is_announced_and_all_else_works() {
+async fn without_admin_events_nothing_is_announced_and_all_else_works() {
     let server = Server::shared().await;
     let backend = Keycloak::on(server, &ROLES[..3]).await;
     let store = backend.store().await;

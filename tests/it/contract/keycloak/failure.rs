@@ -22,12 +22,15 @@ async fn refusal(place: &KeycloakLocation) -> StoreError {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_not_let_in_is_denied() {
+async fn a_refused_login_is_denied() {
     let backend = Keycloak::fresh().await;
     let wrong =
         KeycloakLocation { client_secret: Connection::Inline(RedactedSecret::new("wrong-one")), ..backend.place() };
     let error = refusal(&wrong).await;
-    assert!(matches!(&error, StoreError::Denied(said) if said.contains("logging in as client roster")), "{error}");
+    assert!(
+        matches!(&error, StoreError::Denied(message) if message.contains("logging in as client roster")),
+        "{error}"
+    );
     assert!(!error.to_string().contains("wrong-one"), "{error}");
     let nobody = KeycloakLocation { client_id: "nobody".to_owned(), ..backend.place() };
     assert!(matches!(refusal(&nobody).await, StoreError::Denied(_)));
@@ -36,12 +39,15 @@ async fn who_is_not_let_in_is_denied() {
         let roles: Vec<&str> = ROLES.into_iter().filter(|role| role != missing).collect();
         let backend = Keycloak::on(backend.server, &roles).await;
         let error = refusal(&backend.place()).await;
-        assert!(matches!(&error, StoreError::Denied(said) if said.contains(&format!("lacks {missing} of"))), "{error}");
+        assert!(
+            matches!(&error, StoreError::Denied(message) if message.contains(&format!("lacks {missing} of"))),
+            "{error}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_meant_is_invalid() {
+async fn impossible_settings_are_invalid() {
     let backend = Keycloak::fresh().await;
     let place = backend.place();
     for (place, why) in [
@@ -51,16 +57,16 @@ async fn what_cannot_be_meant_is_invalid() {
         (KeycloakLocation { url: "https://169.254.169.254".to_owned(), ..place.clone() }, "link-local"),
     ] {
         let error = refusal(&place).await;
-        assert!(matches!(&error, StoreError::Invalid(said) if said.contains(why)), "{why}: {error}");
+        assert!(matches!(&error, StoreError::Invalid(message) if message.contains(why)), "{why}: {error}");
     }
     backend.send(Method::PUT, "", json!({"organizationsEnabled": false})).await;
     let error = refusal(&place).await;
-    assert!(matches!(&error, StoreError::Invalid(said) if said.contains("organizations are off")), "{error}");
+    assert!(matches!(&error, StoreError::Invalid(message) if message.contains("organizations are off")), "{error}");
 }
 
 /// A wrong setting of a portal's client delays nobody's access.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_portal_that_is_not_as_it_should_be_is_told() {
+async fn a_misconfigured_portal_client_is_reported() {
     let backend = Keycloak::fresh().await;
     backend.send(Method::POST, "/clients", json!({"clientId": "open", "fullScopeAllowed": true})).await;
     let portals = ["portal", "shop", "open"].map(str::to_owned).to_vec();
@@ -85,7 +91,7 @@ async fn a_portal_that_is_not_as_it_should_be_is_told() {
 /// An entry of another owner with the account's name: reported once, and the same for everything that would be in the
 /// account.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_place_that_is_taken_is_said_with_its_cause() {
+async fn a_name_conflict_is_reported_with_its_cause() {
     let backend = Keycloak::fresh().await;
     let store = backend.store().await;
     backend.send(Method::POST, "/groups", json!({"name": "shop/acme"})).await;
@@ -98,7 +104,7 @@ async fn a_place_that_is_taken_is_said_with_its_cause() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_is_verified_or_not_spoken_to() {
+async fn an_unverified_server_is_not_used() {
     let backend = Keycloak::fresh().await;
     let server = backend.server;
     let place = |ca| KeycloakLocation { url: server.https_url(), ca, ..backend.place() };
@@ -110,16 +116,16 @@ async fn a_server_is_verified_or_not_spoken_to() {
     open(Some(secret("right"))).await.unwrap();
     for ca in [None, Some(secret("other"))] {
         let error = open(ca).await.unwrap_err();
-        let said = error.to_string();
-        assert!(matches!(error, StoreError::Unavailable(_)) && said.contains("certificate"), "{said}");
+        let message = error.to_string();
+        assert!(matches!(error, StoreError::Unavailable(_)) && message.contains("certificate"), "{message}");
     }
     let error = open(Some(secret("none"))).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Invalid(said) if said.contains("caSecretRef")), "{error}");
+    assert!(matches!(&error, StoreError::Invalid(message) if message.contains("caSecretRef")), "{error}");
 }
 
 /// The secret changes while the store is open: the store fails when its token expires, and opens with the new secret.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_exchanged_secret_is_noticed() {
+async fn a_rotated_secret_is_read_again() {
     let backend = Keycloak::fresh().await;
     backend.send(Method::PUT, "", json!({"accessTokenLifespan": 2})).await;
     let secrets = SecretsOf::default();
@@ -142,7 +148,7 @@ async fn an_exchanged_secret_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_away_is_unavailable_and_comes_back() {
+async fn a_stopped_keycloak_is_unavailable_until_it_returns() {
     let backend = Keycloak::fresh().await;
     let proxy = Proxy::to(backend.server.port()).await;
     let place = KeycloakLocation { url: format!("http://127.0.0.1:{}", proxy.port()), ..backend.place() };
@@ -166,7 +172,7 @@ async fn a_server_that_is_away_is_unavailable_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn roles_taken_away_while_it_runs_are_told() {
+async fn missing_roles_of_the_service_account_are_reported() {
     let server = Server::shared().await;
     let backend = Keycloak::on(server, &ROLES).await;
     backend.send(Method::PUT, "", json!({"accessTokenLifespan": 2})).await;

@@ -31,7 +31,7 @@ impl Keycloak<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whose_attribute_is_gone_and_whose_address_has_changed_is_found() {
+async fn a_user_with_a_lost_attribute_or_changed_address_is_found() {
     let backend = Keycloak::fresh().await;
     let store = backend.store().await;
     let mut world = world("acme");
@@ -61,7 +61,7 @@ async fn whose_attribute_is_gone_and_whose_address_has_changed_is_found() {
 
 /// No attribute of the user says any more who they are, but the store remembers whom it admitted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_has_lost_all_attributes_and_their_address_is_who_they_were_and_is_blocked() {
+async fn a_user_without_attributes_and_address_is_still_identified_and_blocked() {
     let backend = Keycloak::fresh().await;
     let store = backend.store().await;
     let mut world = world("acme");
@@ -103,7 +103,7 @@ async fn who_has_lost_all_attributes_and_their_address_is_who_they_were_and_is_b
 
 /// The user was changed into somebody else. The former member is still handled, and no new user is created instead.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_block_that_does_not_find_its_person_is_not_done() {
+async fn a_block_without_a_matching_user_fails() {
     let backend = Keycloak::fresh().await;
     let store = backend.store().await;
     let mut world = world("acme");
@@ -131,7 +131,7 @@ async fn a_block_that_does_not_find_its_person_is_not_done() {
 
 /// Their attributes were copied to another user, who was let in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_shares_somebodys_address_is_told_apart_and_loses_what_is_taken() {
+async fn users_with_the_same_address_are_distinguished_and_all_lose_revoked_access() {
     let backend = Keycloak::fresh().await;
     let store = backend.store().await;
     let world = world("acme");
@@ -158,7 +158,7 @@ async fn who_shares_somebodys_address_is_told_apart_and_loses_what_is_taken() {
 
 /// A block names an address: it counts for users who have it, and for users who are pinned to it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_user_of_an_address_counts_for_who_has_access() {
+async fn every_user_with_an_address_counts_for_its_access() {
     let backend = Keycloak::fresh().await;
     let store = backend.store().await;
     let dana = email("dana@shop.example");
@@ -180,7 +180,7 @@ async fn each_user_of_an_address_counts_for_who_has_access() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_removal_that_does_not_find_its_person_is_not_done() {
+async fn a_removal_without_a_matching_user_fails() {
     let backend = Keycloak::fresh().await;
     let store = backend.store().await;
     let mut world = world("acme");

@@ -42,28 +42,28 @@ async fn refused(backend: &Keycloak<'_>, who: &Email) -> String {
     let world = with(&world("acme"), who);
     let plan = world.plan(&*store, Scope::Account).await;
     let outcomes = world.apply(&*store, &plan).await;
-    let mut said = String::new();
+    let mut message = String::new();
     for (change, outcome) in plan.changes.iter().zip(outcomes) {
         match outcome {
-            Err(StoreError::Invalid(why)) if change.object == member_key(who) => said = why,
+            Err(StoreError::Invalid(why)) if change.object == member_key(who) => message = why,
             Ok(()) if change.object != member_key(who) => {}
             other => panic!("{}: {other:?}", change.object),
         }
     }
     assert!(!world.observe(&*store).await.members.contains_key(who), "nothing of it is there");
-    said
+    message
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_nobody_has_verified_is_nobodys() {
+async fn an_unverified_address_identifies_nobody() {
     let backend = Keycloak::fresh().await;
     backend.make_user(DANA, false).await;
-    let said = refused(&backend, &email(DANA)).await;
-    assert!(said.starts_with("IdentityUnverified") && said.contains(DANA), "{said}");
+    let message = refused(&backend, &email(DANA)).await;
+    assert!(message.starts_with("IdentityUnverified") && message.contains(DANA), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_administers_the_realm_is_no_member() {
+async fn a_realm_administrator_is_no_member() {
     let backend = Keycloak::fresh().await;
     let user = backend.make_user(DANA, true).await;
     let management = id(&backend.get("/clients?clientId=realm-management").await[0]);
@@ -72,12 +72,12 @@ async fn who_administers_the_realm_is_no_member() {
     let group = backend.send(Method::POST, "/groups", json!({"name": "staff"})).await;
     backend.send(Method::POST, &format!("/groups/{group}/role-mappings/clients/{management}"), json!([role])).await;
     backend.send(Method::PUT, &format!("/users/{user}/groups/{group}"), Value::Null).await;
-    let said = refused(&backend, &email(DANA)).await;
-    assert!(said.contains("administers it") && said.contains(DANA), "{said}");
+    let message = refused(&backend, &email(DANA)).await;
+    assert!(message.contains("administers it") && message.contains(DANA), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_verified_user_is_pinned_and_left_as_they_are() {
+async fn a_verified_user_is_pinned_and_not_changed() {
     let backend = Keycloak::fresh().await;
     let dana = email(DANA);
     let user = backend.make_user(DANA, true).await;
@@ -120,7 +120,7 @@ async fn a_verified_user_is_pinned_and_left_as_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_was_made_by_roster_goes_with_the_last_account() {
+async fn a_user_created_by_roster_is_deleted_with_the_last_account() {
     let backend = Keycloak::fresh().await;
     let store = backend.open().await;
     let (mut one, mut two) = (world("acme"), world("zeta"));
@@ -140,7 +140,7 @@ async fn who_was_made_by_roster_goes_with_the_last_account() {
 
 /// A user whom Roster once created has become an administrator.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_has_become_an_administrator_ceases_to_be_a_member_and_stays() {
+async fn a_member_who_became_administrator_is_removed_but_not_deleted() {
     let backend = Keycloak::fresh().await;
     let store = backend.open().await;
     let mut world = world("acme");
@@ -158,7 +158,7 @@ async fn who_has_become_an_administrator_ceases_to_be_a_member_and_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_keycloak_has_no_room_for_is_said() {
+async fn content_that_does_not_fit_into_keycloak_is_reported() {
     let backend = Keycloak::fresh().await;
     let store = backend.open().await;
     let long = email(&format!("{}@shop.example", "a".repeat(65)));
@@ -177,7 +177,7 @@ async fn what_keycloak_has_no_room_for_is_said() {
 
 /// Keycloak keeps the domain of an address as it was typed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_has_an_internationalized_domain_is_found_by_each_of_its_spellings() {
+async fn a_user_with_an_internationalized_domain_is_found_by_every_spelling() {
     let backend = Keycloak::fresh().await;
     let store = backend.open().await;
     let typed = "ann@b\u{fc}cher.example";
@@ -207,7 +207,7 @@ async fn who_has_an_internationalized_domain_is_found_by_each_of_its_spellings()
 
 /// Their access is not theirs to keep while nobody knows whether they are the member.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_adopted_loses_what_they_shall_not_have_before_anybody_asks_who_they_are() {
+async fn an_adopted_user_loses_excess_access_first() {
     let backend = Keycloak::fresh().await;
     let store = backend.open().await;
     let dana = email(DANA);

@@ -16,7 +16,7 @@ use super::{
 use crate::contract::world::{NOW, email, world};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_given_a_role_after_their_end_has_access_and_loses_it_again() {
+async fn a_role_given_after_a_revocation_is_removed_again() {
     let blocked = |member: &mut MemberContent| member.ended = Some(RevocationReason::Blocked);
     // Keycloak holds whole seconds.
     let over = NOW.round(jiff::Unit::Second).unwrap();
@@ -51,7 +51,7 @@ async fn who_is_given_a_role_after_their_end_has_access_and_loses_it_again() {
 
 /// Everybody who is asked for counts, in whatever way a role reaches them and however many people are asked for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_reached_by_a_role_has_access_whoever_is_asked_for_besides() {
+async fn inherited_access_is_found_in_any_scope() {
     for way in [None, Some(Way::Group), Some(Way::Composite), Some(Way::DefaultRole), Some(Way::OtherClient)] {
         let backend = Keycloak::fresh().await;
         let store = backend.store().await;
@@ -103,7 +103,7 @@ async fn an_account_counts_without_its_organization() {
 
 /// A client that is called as accounts are, and is none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_role_of_somebody_elses_client_is_no_access() {
+async fn a_role_of_a_foreign_client_is_no_access() {
     let backend = Keycloak::fresh().await;
     let store = backend.store().await;
     let other = roster::model::AccountKey::new("team", "tool");
@@ -119,7 +119,7 @@ async fn a_role_of_somebody_elses_client_is_no_access() {
 /// A user whom one account has pinned is the same person in every other account, whatever their address in the realm is
 /// now.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_pinned_to_an_address_counts_for_it_in_every_account() {
+async fn a_user_pinned_to_an_address_counts_for_it_in_every_account() {
     let backend = Keycloak::fresh().await;
     let store = backend.store().await;
     let (one, two) = (world("acme"), world("zeta"));

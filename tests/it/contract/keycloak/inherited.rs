@@ -57,7 +57,7 @@ pub async fn hand_on(backend: &Keycloak<'_>, way: Way, user: &str, role: Value, 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_inherited_is_drift_and_cut_off() {
+async fn inherited_access_is_drift_and_removed() {
     for way in [Way::Group, Way::Composite, Way::DefaultRole] {
         let backend = Keycloak::fresh().await;
         let store = backend.open().await;
@@ -81,7 +81,7 @@ async fn what_is_inherited_is_drift_and_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_inherits_without_being_a_member_is_unmanaged() {
+async fn a_user_who_only_inherits_access_is_unmanaged() {
     let backend = Keycloak::fresh().await;
     let store = backend.open().await;
     let world = world("acme");
@@ -97,7 +97,7 @@ async fn who_inherits_without_being_a_member_is_unmanaged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_role_besides_is_drift_also_where_it_adds_nothing() {
+async fn an_extra_role_is_drift_even_if_it_adds_nothing() {
     let backend = Keycloak::fresh().await;
     let store = backend.open().await;
     let world = world("acme");
@@ -112,7 +112,7 @@ async fn one_role_besides_is_drift_also_where_it_adds_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_account_that_somebody_opened_or_broke_is_mended() {
+async fn tampered_parts_of_an_account_are_corrected() {
     let backend = Keycloak::fresh().await;
     let world = world("acme");
     world.converge(&*backend.open().await).await;
@@ -151,8 +151,8 @@ async fn an_account_that_somebody_opened_or_broke_is_mended() {
         // As another process would see it: lists of what portals may ask for are good for a while.
         let store = backend.open().await;
         let plan = world.converge(&*store).await;
-        let said = plan.drift.iter().find(|drift| drift.object == ObjectKey::Account).unwrap();
-        assert!(said.entries.iter().any(|entry| entry.observed.contains(why)), "{number}: {said:?}");
+        let drift = plan.drift.iter().find(|drift| drift.object == ObjectKey::Account).unwrap();
+        assert!(drift.entries.iter().any(|entry| entry.observed.contains(why)), "{number}: {drift:?}");
         world.assert_held(&world.observe(&*store).await);
     }
 }

@@ -9,7 +9,7 @@ use reqwest::Method;
 
 /// Keycloak takes users that a federation no longer knows out of a page, after it has cut the page off.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_that_lacks_somebody_is_not_the_last() {
+async fn a_short_page_is_not_the_last() {
     let backend = Keycloak::fresh().await;
     let (front, store) = Front::store(&backend).await;
     let world = world("acme");

@@ -54,7 +54,7 @@ async fn a_managed_member_is_never_deleted_by_taking_their_access() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_account_goes_without_the_managed_members_of_its_organization() {
+async fn deleting_an_account_keeps_managed_members_of_its_organization() {
     let backend = Keycloak::fresh().await;
     let store = backend.store().await;
     let mut world = world("acme");

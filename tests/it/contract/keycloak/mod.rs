@@ -140,7 +140,7 @@ impl Backend for Keycloak<'_> {
         Box::new(self.store().await)
     }
 
-    async fn look(&self) -> Option<Box<dyn Store>> {
+    async fn open_read_only(&self) -> Option<Box<dyn Store>> {
         let store = KeycloakStore::open_to_read(&self.place(), &NoSecrets).await.unwrap();
         store.map(|store| Box::new(store) as Box<dyn Store>)
     }

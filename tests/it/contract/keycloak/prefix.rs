@@ -15,7 +15,7 @@ fn called(namespace: &str, name: &str) -> World {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_without_a_prefix_has_nothing_of_one_with_a_prefix() {
+async fn a_store_without_prefix_ignores_accounts_with_a_prefix() {
     let backend = Keycloak::fresh().await;
     let place = KeycloakLocation { prefix: "prod.".to_owned(), ..backend.place() };
     let prefixed = KeycloakStore::open(&place, &NoSecrets).await.unwrap();

@@ -40,7 +40,7 @@ fn is_user(path: &str) -> bool {
 
 /// A listener of the realm objects, say.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_cannot_be_deleted_has_lost_everything_all_the_same() {
+async fn a_user_who_cannot_be_deleted_still_loses_all_access() {
     let backend = Keycloak::fresh().await;
     let (front, store) = Front::store(&backend).await;
     let mut world = world("acme");
@@ -65,7 +65,7 @@ async fn who_cannot_be_deleted_has_lost_everything_all_the_same() {
 
 /// Deleting them is the one way by which a role that another client's role contains can be taken from them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_was_made_by_roster_goes_also_where_a_role_cannot_be_taken() {
+async fn a_user_created_by_roster_is_deleted_even_if_a_role_cannot_be_removed() {
     let backend = Keycloak::fresh().await;
     let store = backend.store().await;
     let mut world = world("acme");
@@ -80,7 +80,7 @@ async fn who_was_made_by_roster_goes_also_where_a_role_cannot_be_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_was_not_logged_out_at_once_is_logged_out_by_the_repeat() {
+async fn a_failed_logout_is_repeated() {
     let backend = Keycloak::fresh().await;
     let (front, store) = Front::store(&backend).await;
     // One user whom Roster created, and one who stays when they are not a member any more.
@@ -111,7 +111,7 @@ async fn who_was_not_logged_out_at_once_is_logged_out_by_the_repeat() {
 
 /// A change that fails again and again takes nothing again, and logs nobody out again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_was_logged_out_is_not_logged_out_by_each_repeat() {
+async fn a_successful_logout_is_not_repeated() {
     let backend = Keycloak::fresh().await;
     let (front, store) = Front::store(&backend).await;
     let mut world = world("acme");
@@ -136,7 +136,7 @@ async fn who_was_logged_out_is_not_logged_out_by_each_repeat() {
 
 /// The part of a change that succeeds takes effect, even if the rest fails.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_keeps_a_role_by_another_clients_is_logged_out_of_what_was_theirs() {
+async fn a_member_who_keeps_an_inherited_role_is_logged_out() {
     let backend = Keycloak::fresh().await;
     let store = backend.store().await;
     let mut world = world("acme");
@@ -157,7 +157,7 @@ async fn who_keeps_a_role_by_another_clients_is_logged_out_of_what_was_theirs() 
 
 /// A user who is not a member of Roster's holds a level that is removed, or has one through a group or a realm role.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_loses_by_a_change_of_the_account_is_logged_out() {
+async fn members_who_lose_by_a_change_of_the_account_are_logged_out() {
     let backend = Keycloak::fresh().await;
     let store = backend.store().await;
     let mut world = world("acme");

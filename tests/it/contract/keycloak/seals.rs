@@ -59,7 +59,7 @@ async fn refused(world: &World, store: &dyn roster::store::Store, who: &Email) -
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_users_wrote_before_the_profile_was_declared_makes_them_nobody_else() {
+async fn attributes_written_by_users_do_not_change_who_they_are() {
     let backend = Keycloak::fresh().await;
     let world = world("acme");
     let (ann, mark) = (email(ANN), world.mark());
@@ -88,7 +88,7 @@ async fn what_users_wrote_before_the_profile_was_declared_makes_them_nobody_else
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_realm_of_the_version_before_goes_on_and_nobody_gains_by_what_it_says() {
+async fn a_realm_of_the_previous_version_keeps_working_and_nobody_gains() {
     let backend = Keycloak::fresh().await;
     let (ann, dana) = (email(ANN), email("dana@shop.example"));
     let user = json!({"username": "dana", "email": dana.as_str(), "emailVerified": true, "enabled": true});
@@ -99,8 +99,8 @@ async fn a_realm_of_the_version_before_goes_on_and_nobody_gains_by_what_it_says(
     world.converge(&*backend.open().await).await;
     backend.take_seals().await;
 
-    let look = backend.look().await.unwrap();
-    world.assert_held(&world.observe(&*look).await);
+    let store = backend.open_read_only().await.unwrap();
+    world.assert_held(&world.observe(&*store).await);
     let store = backend.open().await;
     world.assert_held(&world.observe(&*store).await);
     // Whose address the realm has verified is sealed, and that is all.
@@ -117,8 +117,8 @@ async fn a_realm_of_the_version_before_goes_on_and_nobody_gains_by_what_it_says(
     world.converge(&*store).await;
     world.assert_held(&world.observe(&*store).await);
     world.members.insert(ann.clone(), member(&[2, 0, 0]));
-    let said = refused(&world, &*store, &ann).await;
-    assert!(said.starts_with("IdentityUnverified") && said.contains(ANN), "{said}");
+    let message = refused(&world, &*store, &ann).await;
+    assert!(message.starts_with("IdentityUnverified") && message.contains(ANN), "{message}");
     let seen = world.observe(&*store).await;
     assert_eq!(seen.members[&ann].content.as_ref().unwrap().ranks, ranks(&[1, 0, 0]));
     let ben = email("ben@shop.example");
@@ -138,7 +138,7 @@ async fn a_realm_of_the_version_before_goes_on_and_nobody_gains_by_what_it_says(
 
 /// Two processes open a realm at the same time: what one has sealed, the other believes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn there_is_one_key_however_many_begin() {
+async fn concurrent_starts_create_one_key() {
     let backend = Keycloak::fresh().await;
     let stores = futures::future::join_all((0..4).map(|_| backend.open())).await;
     let mut world = world("acme");

@@ -76,13 +76,13 @@ async fn tokens_say_what_the_golden_tables_say() {
         }
         for ((account, who), permissions) in tables {
             backend.set_password(&who).await;
-            let said = roles(&backend.log_in(&who, &account.to_string()).await);
+            let granted = roles(&backend.log_in(&who, &account.to_string()).await);
             let wanted = if permissions.is_empty() {
                 BTreeMap::new()
             } else {
                 BTreeMap::from([(account.to_string(), permissions)])
             };
-            assert_eq!(said, wanted, "{portal}: {who} in {account}");
+            assert_eq!(granted, wanted, "{portal}: {who} in {account}");
             members += 1;
         }
     }
@@ -127,7 +127,7 @@ async fn an_accounts_client_has_all_flows_off() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn narrowing_logs_out_and_widening_does_not() {
+async fn revocations_log_out_and_grants_do_not() {
     let backend = Keycloak::fresh().await;
     let store = backend.open().await;
     let mut world = world("acme");
@@ -153,13 +153,13 @@ async fn narrowing_logs_out_and_widening_does_not() {
     world.converge(&*store).await;
     world.assert_held(&world.observe(&*store).await);
     let token = refresh(&token).await.unwrap();
-    let said = roles(&token);
-    assert_eq!(said["shop/acme"], ["orders:Edit", "payments:Allowed", "users:Delete"].map(String::from).into());
+    let granted = roles(&token);
+    assert_eq!(granted["shop/acme"], ["orders:Edit", "payments:Allowed", "users:Delete"].map(String::from).into());
     world.members.get_mut(&ann).unwrap().ranks = crate::contract::world::ranks(&[1, 1, 3]);
     world.converge(&*store).await;
     let (_, refused) = refresh(&token).await.unwrap_err();
     assert_eq!(refused["error"], "invalid_grant");
-    let said = roles(&backend.log_in(&ann, "shop/acme").await);
-    assert_eq!(said["shop/acme"], ["orders:View", "payments:Allowed", "users:Delete"].map(String::from).into());
+    let granted = roles(&backend.log_in(&ann, "shop/acme").await);
+    assert_eq!(granted["shop/acme"], ["orders:View", "payments:Allowed", "users:Delete"].map(String::from).into());
     assert_eq!(store.revocation_delay(), std::time::Duration::from_secs(120));
 }

@@ -59,8 +59,9 @@ async fn the_audit_only_grows() {
         for attempt in &attempts {
             let result = if as_superuser { backend.force(attempt).await } else { backend.run(attempt).await };
             let error = result.expect_err(attempt).to_string();
-            let said = ["the audit", "the head of the audit", "duplicate key"].iter().any(|part| error.contains(part));
-            assert!(said, "{attempt}: {error}");
+            let is_refused =
+                ["the audit", "the head of the audit", "duplicate key"].iter().any(|part| error.contains(part));
+            assert!(is_refused, "{attempt}: {error}");
         }
     }
     let before = report(&backend).await;
@@ -72,7 +73,7 @@ async fn the_audit_only_grows() {
 }
 
 #[tokio::test]
-async fn tampering_shows() {
+async fn tampering_is_detected() {
     const UNLOCK: &str = "ALTER TABLE audit DISABLE TRIGGER USER; ALTER TABLE audit_head DISABLE TRIGGER USER;";
     for (sql, fault) in [
         ("UPDATE audit SET at = at + 1 WHERE seq = 5", AuditFault::Modified { seq: 5 }),
@@ -94,7 +95,7 @@ async fn tampering_shows() {
 
 /// Without its head the chain cannot continue, so no change can be made.
 #[tokio::test]
-async fn nothing_changes_unrecorded() {
+async fn every_change_is_recorded() {
     let backend = Postgres::fresh().await;
     let mut world = filled(&backend).await;
     backend.run("ALTER TABLE audit_head DISABLE TRIGGER USER; DELETE FROM audit_head").await.unwrap();

@@ -5,7 +5,7 @@ use std::process::Output;
 use super::Postgres;
 use crate::contract::{
     Backend as _,
-    round::{self, said, there_and_back},
+    round::{self, output_text, there_and_back},
     world::world,
 };
 
@@ -28,25 +28,25 @@ async fn files_are_applied_to_a_schema_and_come_back() {
 }
 
 #[tokio::test]
-async fn a_store_is_made_and_its_audit_checked() {
+async fn a_store_is_created_and_its_audit_verified() {
     let backend = Postgres::fresh().await;
     let store = backend.given();
     let refused = roster(&["migrate", "--store", &store], "hush");
     assert_eq!(refused.status.code(), Some(2));
     assert!(
-        said(&refused).contains("password authentication failed") && !said(&refused).contains("hush"),
+        output_text(&refused).contains("password authentication failed") && !output_text(&refused).contains("hush"),
         "{refused:?}"
     );
     for _ in 0..2 {
         let made = roster(&["migrate", "--store", &store], "pw");
-        assert_eq!(said(&made), format!("PostgreSQL, schema {}: up to date", backend.schema));
+        assert_eq!(output_text(&made), format!("PostgreSQL, schema {}: up to date", backend.schema));
         assert_eq!(made.status.code(), Some(0));
     }
     world("acme").converge(&*backend.open().await).await;
     let whole = roster(&["audit", "verify", &store], "pw");
-    assert!(said(&whole).starts_with("the audit is complete: 6 records, head sha256:"), "{whole:?}");
+    assert!(output_text(&whole).starts_with("the audit is complete: 6 records, head sha256:"), "{whole:?}");
     backend.run("ALTER TABLE audit DISABLE TRIGGER USER; DELETE FROM audit WHERE seq = 3").await.unwrap();
     let broken = roster(&["audit", "verify", &store], "pw");
     assert_eq!(broken.status.code(), Some(1));
-    assert!(said(&broken).contains("records 3 to 3 are missing"), "{broken:?}");
+    assert!(output_text(&broken).contains("records 3 to 3 are missing"), "{broken:?}");
 }

@@ -22,7 +22,7 @@ async fn open(place: &PostgresLocation) -> Result<PostgresStore, StoreError> {
 }
 
 #[tokio::test]
-async fn who_is_not_let_in_is_denied() {
+async fn a_refused_login_is_denied() {
     let backend = Postgres::fresh().await;
     let url = backend.server.url(&backend.owner);
     for (url, why) in [
@@ -31,13 +31,13 @@ async fn who_is_not_let_in_is_denied() {
         (url.replace(&backend.owner, "nobody_there"), "password authentication failed"),
     ] {
         let error = open(&backend.place_of(&url)).await.unwrap_err();
-        assert!(matches!(&error, StoreError::Denied(said) if said.contains(why)), "{url}: {error}");
+        assert!(matches!(&error, StoreError::Denied(message) if message.contains(why)), "{url}: {error}");
         assert!(!error.to_string().contains("hush"), "{error}");
     }
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_invalid() {
+async fn impossible_settings_are_invalid() {
     let backend = Postgres::fresh().await;
     let url = backend.server.url(&backend.owner);
     for (url, why) in [
@@ -45,21 +45,24 @@ async fn what_cannot_be_meant_is_invalid() {
         (url.replace("/postgres?", "/nothing?"), "does not exist"),
     ] {
         let error = open(&backend.place_of(&url)).await.unwrap_err();
-        assert!(matches!(&error, StoreError::Invalid(said) if said.contains(why)), "{url}: {error}");
+        assert!(matches!(&error, StoreError::Invalid(message) if message.contains(why)), "{url}: {error}");
         assert!(!error.to_string().contains("hush"), "{error}");
     }
     let place = PostgresLocation { schema: "a; DROP TABLE x".into(), ..backend.place() };
     let error = open(&place).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Invalid(said) if said.contains("is not a valid schema name")), "{error}");
+    assert!(
+        matches!(&error, StoreError::Invalid(message) if message.contains("is not a valid schema name")),
+        "{error}"
+    );
 }
 
 #[tokio::test]
-async fn a_newer_store_is_left_alone() {
+async fn a_store_of_a_newer_release_is_not_changed() {
     let backend = Postgres::fresh().await;
     backend.open().await;
     backend.run("INSERT INTO _sqlx_migrations VALUES (9999, 'later', now(), true, 'x', 0)").await.unwrap();
     let error = open(&backend.place()).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Invalid(said) if said.contains("a newer Roster")), "{error}");
+    assert!(matches!(&error, StoreError::Invalid(message) if message.contains("a newer Roster")), "{error}");
 }
 
 /// Takes a store back to the schema of the first release.
@@ -69,7 +72,7 @@ const FIRST_RELEASE: &str =
     DELETE FROM _sqlx_migrations WHERE version > 1";
 
 #[tokio::test]
-async fn a_store_of_the_first_release_is_brought_up_to_date() {
+async fn a_store_of_the_first_release_is_migrated() {
     let (backend, world) = (Postgres::fresh().await, world("acme"));
     let store = backend.open().await;
     world.converge(&*store).await;
@@ -77,7 +80,7 @@ async fn a_store_of_the_first_release_is_brought_up_to_date() {
     store.close().await;
     backend.run(FIRST_RELEASE).await.unwrap();
     let error = PostgresStore::open_to_read(&backend.place(), &SecretsOf::default()).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Invalid(said) if said.contains("roster migrate")), "{error}");
+    assert!(matches!(&error, StoreError::Invalid(message) if message.contains("roster migrate")), "{error}");
     let store = backend.open().await;
     let after = world.observe(&*store).await;
     assert!(after.store.is_some(), "it has an id now");
@@ -90,7 +93,7 @@ async fn a_store_of_the_first_release_is_brought_up_to_date() {
 }
 
 #[tokio::test]
-async fn who_looks_refuses_what_is_of_another_make() {
+async fn read_only_opening_refuses_other_schemas() {
     let newer = "INSERT INTO _sqlx_migrations VALUES (9999, 'later', now(), true, 'x', 0)";
     let other = "UPDATE _sqlx_migrations SET checksum = 'x'";
     for (sql, words) in [(newer, "a newer Roster has written it (schema 9999"), (other, "roster migrate")] {
@@ -98,13 +101,13 @@ async fn who_looks_refuses_what_is_of_another_make() {
         backend.open().await;
         backend.run(sql).await.unwrap();
         let error = PostgresStore::open_to_read(&backend.place(), &SecretsOf::default()).await.unwrap_err();
-        assert!(matches!(&error, StoreError::Invalid(said) if said.contains(words)), "{error}");
+        assert!(matches!(&error, StoreError::Invalid(message) if message.contains(words)), "{error}");
     }
     // A schema of another owner is not Roster's, and stays as it is.
     let backend = Postgres::fresh().await;
     let theirs = format!("CREATE SCHEMA {0}; CREATE TABLE {0}.theirs (n int)", backend.schema);
     backend.run(&theirs).await.unwrap();
-    assert!(backend.look().await.is_none());
+    assert!(backend.open_read_only().await.is_none());
     let tables = format!("SELECT count(*) FROM pg_tables WHERE schemaname = '{}'", backend.schema);
     assert_eq!(backend.number(&tables).await, 1);
 }
@@ -124,7 +127,10 @@ async fn a_constraint_refuses_one_object_only() {
     let plan = world.plan(&*store, Scope::Account).await;
     let outcomes = world.apply(&*store, &plan).await;
     let failed: Vec<_> = outcomes.iter().filter(|outcome| outcome.is_err()).collect();
-    assert!(matches!(&failed[..], [Err(StoreError::Invalid(said))] if said.contains(refused.as_str())), "{failed:?}");
+    assert!(
+        matches!(&failed[..], [Err(StoreError::Invalid(message))] if message.contains(refused.as_str())),
+        "{failed:?}"
+    );
     world.members.remove(&refused);
     world.assert_held(&world.observe(&*store).await);
 }
@@ -155,7 +161,7 @@ async fn a_change_at_the_same_time_is_a_conflict() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_stopped_is_unavailable_and_comes_back() {
+async fn a_stopped_server_is_unavailable_until_it_returns() {
     let server = Server::start().await;
     let backend = Postgres::on(&server).await;
     let (store, mut world) = (backend.open().await, world("acme"));
@@ -177,7 +183,7 @@ async fn a_server_that_is_stopped_is_unavailable_and_comes_back() {
 }
 
 #[tokio::test]
-async fn a_password_that_was_exchanged_is_denied_until_the_secret_is_read_afresh() {
+async fn a_rotated_password_is_denied_until_the_secret_is_read_again() {
     let backend = Postgres::fresh().await;
     let secrets = SecretsOf::default();
     secrets.set("db", &backend.server.url(&backend.owner));
@@ -238,7 +244,7 @@ async fn tls_is_verified() {
 
 /// A server that takes this role's connections only encrypted.
 #[tokio::test]
-async fn a_server_may_insist_on_tls() {
+async fn a_server_can_require_tls() {
     let server = Server::start().await;
     let mut backend = Postgres::on(&server).await;
     server
@@ -250,7 +256,7 @@ async fn a_server_may_insist_on_tls() {
     let hba = "local all all trust\nhostssl all tls_only 127.0.0.1/32 scram-sha-256\n";
     server.allow(hba).await;
     let error = open(&backend.place()).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Denied(said) if said.contains("no encryption")), "{error}");
+    assert!(matches!(&error, StoreError::Denied(message) if message.contains("no encryption")), "{error}");
     let secrets = SecretsOf::default();
     secrets.set("ca", &server.ca);
     let url = server.url("tls_only").replace("?sslmode=disable", "");
@@ -260,7 +266,7 @@ async fn a_server_may_insist_on_tls() {
 
 /// Replicas and the command line start at the same time: the schema is made once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_open_it_at_once() {
+async fn many_processes_can_open_it_at_once() {
     let backend = Postgres::fresh().await;
     let place = backend.place();
     let opened = futures::future::join_all((0..8).map(|_| open(&place))).await;

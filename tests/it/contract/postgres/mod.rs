@@ -150,7 +150,7 @@ impl Backend for Postgres<'_> {
         Box::new(self.store().await)
     }
 
-    async fn look(&self) -> Option<Box<dyn Store>> {
+    async fn open_read_only(&self) -> Option<Box<dyn Store>> {
         let store = PostgresStore::open_to_read(&self.place(), &SecretsOf::default()).await.unwrap();
         store.map(|store| Box::new(store) as Box<dyn Store>)
     }

@@ -16,7 +16,7 @@ use roster::{
 const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn what_others_change_is_announced_and_what_roster_writes_is_not() {
+async fn changes_by_other_sessions_are_announced_and_rosters_are_not() {
     let backend = Postgres::fresh().await;
     let store = backend.store().await;
     let mut changes = store.watch().await.unwrap().unwrap();
@@ -81,7 +81,7 @@ async fn a_lost_connection_ends_the_stream() {
 
 /// A connection that died without a word is no connection: whoever listens learns that something may have been missed.
 #[tokio::test]
-async fn a_listener_that_hears_nothing_any_more_ends() {
+async fn a_silent_listener_ends() {
     let backend = Postgres::fresh().await;
     let proxy = Proxy::to(backend.server.port()).await;
     let place = backend.place_at(&backend.owner, proxy.port());

@@ -3,7 +3,7 @@
 use super::{Postgres, SecretsOf, server::Server};
 use crate::contract::{
     Backend,
-    world::{TERM, World, email, member, ranks, world},
+    world::{CLAIM, World, email, member, ranks, world},
 };
 use roster::{
     model::{AccountKey, RoleName, Scope},
@@ -195,7 +195,7 @@ async fn a_bound_reader_sees_one_account() {
 
 /// Row-level security also keeps what a role writes to the accounts it sees, whatever its privileges.
 #[tokio::test]
-async fn nobody_writes_what_they_do_not_see() {
+async fn nobody_writes_rows_that_they_cannot_see() {
     let documented = Documented::new("doc_write").await;
     let (store, world) = documented.filled().await;
     let (schema, reader) = (&documented.names.schema, &documented.names.reader);
@@ -240,7 +240,7 @@ async fn the_queries_of_the_docs_answer() {
 }
 
 #[tokio::test]
-async fn a_missing_privilege_is_denied_and_heals() {
+async fn a_missing_privilege_is_denied_until_it_is_granted() {
     let documented = Documented::new("doc_denied").await;
     let (store, mut world) = documented.filled().await;
     let writer = &documented.names.writer;
@@ -267,5 +267,5 @@ async fn a_missing_privilege_is_denied_and_heals() {
     let other = roster::store::PostgresLocation { schema: "doc_denied_other".into(), ..place };
     let error = PostgresStore::open(&other, &SecretsOf::default()).await.unwrap_err();
     assert!(matches!(&error, StoreError::Denied(why) if why.contains("roster migrate")), "{error}");
-    let _ = (TERM, ranks(&[]), documented.backend.open().await.totals().await.unwrap());
+    let _ = (CLAIM, ranks(&[]), documented.backend.open().await.totals().await.unwrap());
 }

@@ -25,7 +25,7 @@ async fn of(backend: &Postgres<'_>, email: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn ended_members_have_no_access_and_are_there() {
+async fn revoked_members_have_no_access_but_stay_in_the_view() {
     let backend = Postgres::fresh().await;
     let mut world = world("acme");
     world.members.get_mut(&email("ann@shop.example")).unwrap().ended = Some(RevocationReason::Suspended);
@@ -34,7 +34,7 @@ async fn ended_members_have_no_access_and_are_there() {
 }
 
 #[tokio::test]
-async fn the_view_looks_at_the_clock_itself() {
+async fn the_view_uses_the_current_time() {
     let backend = Postgres::fresh().await;
     let store = backend.open().await;
     let mut world = world("acme");
@@ -59,7 +59,7 @@ async fn the_view_looks_at_the_clock_itself() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_understood_grants_nothing_and_is_corrected() {
+async fn unreadable_rows_grant_nothing_and_are_corrected() {
     let backend = Postgres::fresh().await;
     let store = backend.open().await;
     let world = world("acme");
@@ -85,7 +85,7 @@ async fn what_cannot_be_understood_grants_nothing_and_is_corrected() {
 
 /// Roster notices and corrects everything that somebody writes.
 #[tokio::test]
-async fn everything_else_is_seen_and_corrected() {
+async fn all_other_tampering_is_noticed_and_corrected() {
     let backend = Postgres::fresh().await;
     let store = backend.open().await;
     let world = world("acme");

@@ -15,7 +15,7 @@ use roster::{
 use serde_json::{Value, json};
 
 #[derive(Debug, PartialEq, sqlx::FromRow)]
-struct Told {
+struct RecordedChange {
     kind: String,
     name: String,
     cause: String,
@@ -28,7 +28,7 @@ struct Told {
     account: String,
 }
 
-async fn told(backend: &Sqlite, after: i64) -> Vec<Told> {
+async fn records_after(backend: &Sqlite, after: i64) -> Vec<RecordedChange> {
     let sql = "SELECT * FROM audit WHERE seq > ?1 ORDER BY seq";
     sqlx::query_as(sql).bind(after).fetch_all(&mut backend.connect().await).await.unwrap()
 }
@@ -38,12 +38,12 @@ fn parsed(text: Option<&String>) -> Value {
 }
 
 #[tokio::test]
-async fn every_change_is_told() {
+async fn every_change_is_audited() {
     let backend = Sqlite::fresh();
     let store = backend.open().await;
     let mut world = world("acme");
     let plan = world.converge(&*store).await;
-    let first = told(&backend, 0).await;
+    let first = records_after(&backend, 0).await;
     assert_eq!(first.len(), plan.changes.len());
     assert!(first.iter().all(|record| record.before.is_none() && record.after.is_some() && record.cause == "spec"));
     assert!(first.iter().all(|r| (r.epoch, r.at, r.account.as_str()) == (7, NOW.as_microsecond(), "shop/acme")));
@@ -65,7 +65,7 @@ async fn every_change_is_told() {
         .unwrap();
     world.members.remove(&email("ben@shop.example"));
     world.converge(&*store).await;
-    let records = told(&backend, 6).await;
+    let records = records_after(&backend, 6).await;
     let ann = json!({"displayName": "Somebody", "role": "admin",
         "permissions": {"orders": "Edit", "payments": "Allowed", "users": "Delete"}});
     let hacked = json!({"displayName": "Hacked", "role": "admin", "permissions": {"orders": "View", "users": "Edit"}});
@@ -78,7 +78,7 @@ async fn every_change_is_told() {
         brief,
         [("ben@shop.example", "unwanted", ben, Value::Null, 1), ("ann@shop.example", "drift", hacked, ann, 0),]
     );
-    let origin = |record: &Told| record.origin.clone();
+    let origin = |record: &RecordedChange| record.origin.clone();
     assert_eq!(
         records.iter().map(origin).collect::<Vec<_>>(),
         [None, Some("Membership ann@shop.example@3".to_owned())]
@@ -87,7 +87,7 @@ async fn every_change_is_told() {
 }
 
 #[tokio::test]
-async fn what_changes_nothing_tells_nothing() {
+async fn a_pass_without_changes_is_not_audited() {
     let backend = Sqlite::fresh();
     let store = backend.open().await;
     let mut world = world("acme");
@@ -112,12 +112,15 @@ async fn what_changes_nothing_tells_nothing() {
     world.roles.values_mut().for_each(|role| longer(&mut role.ranks));
     world.groups.values_mut().for_each(|group| longer(&mut group.ranks));
     assert_eq!(world.converge(&*store).await.changes.len(), 6);
-    assert_eq!(told(&backend, before.0).await.iter().map(|r| r.kind.as_str()).collect::<Vec<_>>(), ["account"]);
+    assert_eq!(
+        records_after(&backend, before.0).await.iter().map(|r| r.kind.as_str()).collect::<Vec<_>>(),
+        ["account"]
+    );
     world.assert_held(&world.observe(&*store).await);
 }
 
 #[tokio::test]
-async fn what_stays_and_loses_a_section_is_told() {
+async fn lost_sections_of_remaining_members_are_audited() {
     let backend = Sqlite::fresh();
     let store = backend.open().await;
     let mut world = world("acme");
@@ -128,7 +131,7 @@ async fn what_stays_and_loses_a_section_is_told() {
     world.roles.values_mut().for_each(|role| role.ranks = ranks(&[1, 0]));
     world.groups.values_mut().for_each(|group| group.ranks = ranks(&[1, 0]));
     world.converge(&*store).await;
-    let records = told(&backend, 6).await;
+    let records = records_after(&backend, 6).await;
     let lost: Vec<_> = records.iter().filter(|record| record.cause == "sections-changed").collect();
     assert_eq!(lost.len(), 1);
     assert_eq!(lost[0].name, "stranger@shop.example");
@@ -184,7 +187,7 @@ async fn the_audit_only_grows() {
         }
     }
     attempts.push(format!("{} ON CONFLICT DO UPDATE SET cause = 'drift'", copy("INSERT", "3", "previous")));
-    let before = told(&backend, 0).await;
+    let before = records_after(&backend, 0).await;
     assert_eq!(before.len(), 26);
     for recursive in ["OFF", "ON"] {
         for attempt in &attempts {
@@ -192,7 +195,7 @@ async fn the_audit_only_grows() {
             let result = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut backend.connect().await).await;
             let error = result.expect_err(attempt).to_string();
             assert!(error.contains("the audit") || error.contains("the head of the audit"), "{attempt}: {error}");
-            assert_eq!(told(&backend, 0).await, before, "{attempt}");
+            assert_eq!(records_after(&backend, 0).await, before, "{attempt}");
         }
     }
     let report = verify_audit(&backend.file()).await.unwrap();
@@ -206,7 +209,7 @@ async fn the_audit_only_grows() {
 }
 
 #[tokio::test]
-async fn tampering_shows() {
+async fn tampering_is_detected() {
     const UNLOCK: &str = "DROP TRIGGER audit_links; DROP TRIGGER audit_advances; DROP TRIGGER audit_keeps_updated;
         DROP TRIGGER audit_keeps_deleted; DROP TRIGGER audit_head_updated; DROP TRIGGER audit_head_deleted;";
     let modified = |seq| AuditFault::Modified { seq };
@@ -256,7 +259,7 @@ async fn tampering_shows() {
 
 /// A part of the chain that was computed again does not fit the records after it.
 #[tokio::test]
-async fn records_of_another_chain_show() {
+async fn records_of_another_chain_are_detected() {
     let (backend, other) = (Sqlite::fresh(), Sqlite::fresh());
     filled(&backend).await;
     let store = other.open().await;
@@ -277,7 +280,7 @@ async fn records_of_another_chain_show() {
 }
 
 #[tokio::test]
-async fn checking_goes_on_beside_writing() {
+async fn verification_runs_while_others_write() {
     let backend = Sqlite::fresh();
     let store = backend.open().await;
     let mut world = world("acme");
@@ -310,7 +313,7 @@ async fn checking_goes_on_beside_writing() {
 }
 
 #[tokio::test]
-async fn what_is_no_store_has_no_audit() {
+async fn a_file_that_is_no_store_has_no_audit() {
     let backend = Sqlite::fresh();
     let missing = verify_audit(&backend.file()).await.unwrap_err();
     assert!(matches!(&missing, StoreError::Unavailable(why) if why.contains("roster.db")), "{missing}");

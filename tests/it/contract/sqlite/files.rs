@@ -18,12 +18,12 @@ async fn refusal(file: &Path) -> StoreError {
 }
 
 fn assert_says(error: &StoreError, file: &Path, words: &str) {
-    let said = error.to_string();
-    assert!(said.contains(&file.display().to_string()) && said.contains(words), "{said}");
+    let message = error.to_string();
+    assert!(message.contains(&file.display().to_string()) && message.contains(words), "{message}");
 }
 
 #[tokio::test]
-async fn files_are_for_their_owner_only() {
+async fn files_are_readable_by_their_owner_only() {
     let backend = Sqlite::fresh();
     let store = backend.open().await;
     world("acme").converge(&*store).await;
@@ -65,7 +65,7 @@ async fn a_folder_is_no_file() {
 }
 
 #[tokio::test]
-async fn what_is_no_database_is_unavailable_until_it_is_gone() {
+async fn a_file_that_is_no_database_is_unavailable_until_it_is_removed() {
     let backend = Sqlite::fresh();
     let content = "#!/bin/sh\necho this is no database\n".repeat(200);
     fs::write(backend.file(), &content).unwrap();
@@ -103,7 +103,7 @@ async fn a_damaged_file_is_unavailable() {
 }
 
 #[tokio::test]
-async fn another_applications_database_is_left_alone() {
+async fn a_database_of_another_application_is_not_changed() {
     for sql in [
         "CREATE TABLE theirs (n INTEGER); INSERT INTO theirs VALUES (1);",
         "PRAGMA application_id = 77;",
@@ -141,7 +141,7 @@ async fn a_newer_schema_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_gone_or_replaced_is_not_written_to() {
+async fn a_removed_or_replaced_file_is_not_written() {
     let (backend, other) = (Sqlite::fresh(), Sqlite::fresh());
     let world = world("acme");
     let store = backend.open().await;
@@ -191,7 +191,7 @@ async fn a_writer_waits_for_another_process() {
 }
 
 #[tokio::test]
-async fn what_others_rules_refuse_stands_alone() {
+async fn a_refusal_by_foreign_triggers_affects_one_object() {
     let backend = Sqlite::fresh();
     let store = backend.open().await;
     let mut world = world("acme");
@@ -238,7 +238,7 @@ async fn a_transaction_that_sqlite_ends_leaves_a_working_store() {
 }
 
 #[tokio::test]
-async fn looking_makes_nothing() {
+async fn opening_read_only_creates_nothing() {
     let backend = Sqlite::fresh();
     let files = || fs::read_dir(backend.file().parent().unwrap()).unwrap().count();
     assert!(SqliteStore::open_to_read(&backend.file()).await.unwrap().is_none());
@@ -263,7 +263,7 @@ const FIRST_RELEASE: &str = "ALTER TABLE account_ids DROP COLUMN approvals;
     DELETE FROM _sqlx_migrations WHERE version > 1";
 
 #[tokio::test]
-async fn a_store_of_the_first_release_is_brought_up_to_date() {
+async fn a_store_of_the_first_release_is_migrated() {
     let (backend, world) = (Sqlite::fresh(), world("acme"));
     let store = backend.open().await;
     world.converge(&*store).await;
@@ -285,7 +285,7 @@ async fn a_store_of_the_first_release_is_brought_up_to_date() {
 }
 
 #[tokio::test]
-async fn who_looks_refuses_what_is_of_another_make() {
+async fn read_only_opening_refuses_other_schemas() {
     let looked = async |backend: &Sqlite| SqliteStore::open_to_read(&backend.file()).await.expect_err("it opened");
     let newer = "INSERT INTO _sqlx_migrations VALUES (9000, 'later', '2030-01-01', 1, x'00', 1)";
     let older = "DELETE FROM _sqlx_migrations WHERE version > 1";

@@ -75,7 +75,7 @@ impl Backend for Sqlite {
         Box::new(SqliteStore::open(&self.file()).await.unwrap())
     }
 
-    async fn look(&self) -> Option<Box<dyn Store>> {
+    async fn open_read_only(&self) -> Option<Box<dyn Store>> {
         let store = SqliteStore::open_to_read(&self.file()).await.unwrap();
         store.map(|store| Box::new(store) as Box<dyn Store>)
     }

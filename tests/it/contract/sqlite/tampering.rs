@@ -40,7 +40,7 @@ const MEMBER: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn a_members_row_is_seen_and_corrected() {
+async fn a_tampered_member_row_is_corrected() {
     let backend = Sqlite::fresh();
     let store = backend.open().await;
     let world = world("acme");
@@ -80,7 +80,7 @@ async fn columns_keep_their_types() {
 }
 
 #[tokio::test]
-async fn everything_else_is_seen_and_corrected() {
+async fn all_other_tampering_is_noticed_and_corrected() {
     let backend = Sqlite::fresh();
     let store = backend.open().await;
     let world = world("acme");
@@ -134,7 +134,7 @@ async fn everything_else_is_seen_and_corrected() {
 
 /// Ranks never refer to sections that somebody changed and Roster corrected.
 #[tokio::test]
-async fn repairing_sections_takes_nothing_from_anybody() {
+async fn repairing_sections_takes_nobodys_access() {
     let backend = Sqlite::fresh();
     let store = backend.open().await;
     let world = world("acme");
@@ -147,7 +147,7 @@ async fn repairing_sections_takes_nothing_from_anybody() {
 
 /// While drift is only reported, or the store is paused, damaged sections hold back no revocation.
 #[tokio::test]
-async fn damaged_sections_hold_back_no_revocation() {
+async fn damaged_sections_do_not_delay_revocations() {
     for (sql, paused) in [
         ("UPDATE layouts SET sections = 2", false),
         ("DELETE FROM levels WHERE rank = 0", false),
@@ -194,7 +194,7 @@ async fn marks_without_an_owner_are_none() {
 
 /// REPLACE by others runs no triggers on DELETE, so that the count goes wrong; opening puts it right.
 #[tokio::test]
-async fn a_wrong_count_is_put_right() {
+async fn a_wrong_count_is_corrected() {
     let backend = Sqlite::fresh();
     let store = backend.open().await;
     let world = world("acme");
@@ -210,7 +210,7 @@ async fn a_wrong_count_is_put_right() {
 
 /// Rows moved between accounts are counted where they are.
 #[tokio::test]
-async fn members_are_counted_where_they_are() {
+async fn members_are_counted_in_their_account() {
     let backend = Sqlite::fresh();
     let store = backend.open().await;
     let (acme, bolt) = (world("acme"), world("bolt"));

@@ -61,7 +61,7 @@ async fn there_is_a_row_for_each_member_and_section() {
 }
 
 #[tokio::test]
-async fn ended_members_have_no_access_and_are_there() {
+async fn revoked_members_have_no_access_but_stay_in_the_view() {
     let backend = Sqlite::fresh();
     let store = backend.open().await;
     let mut world = world("acme");
@@ -72,7 +72,7 @@ async fn ended_members_have_no_access_and_are_there() {
 }
 
 #[tokio::test]
-async fn the_view_looks_at_the_clock_itself() {
+async fn the_view_uses_the_current_time() {
     let backend = Sqlite::fresh();
     let store = backend.open().await;
     let mut world = world("acme");
@@ -99,7 +99,7 @@ async fn the_view_looks_at_the_clock_itself() {
 
 /// Tampered ranks never give more than what can be understood of them, and the controller sees what the portal sees.
 #[tokio::test]
-async fn what_cannot_be_understood_grants_nothing() {
+async fn unreadable_rows_grant_nothing() {
     let backend = Sqlite::fresh();
     let store = backend.open().await;
     let world = world("acme");

@@ -7,7 +7,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 
 use crate::{
     contract::Epoch,
-    control::{ApiFault, ShareEvent},
+    control::{ApiFault, ShardEvent},
 };
 
 /// Id of a call, unique within one machine.
@@ -80,10 +80,10 @@ pub enum LeaseEvent {
     Release(u16, Epoch),
     /// Drop a shard without releasing it: other replicas wait until its Lease expires.
     Drop(u16, Epoch),
-    /// Every store knows this epoch of a shard.
-    EveryStoreKnows(u16, Epoch),
-    /// Write a note on a shard's Lease; other replicas read it after the next renewal.
-    Say(u16, Epoch, String),
+    /// Record on the Lease that every store has recorded this epoch of a shard.
+    MarkClean(u16, Epoch),
+    /// Publish a note on a shard's Lease; other replicas read it after the next renewal.
+    PublishNote(u16, Epoch, String),
 }
 
 /// Action or report that the machine requests.
@@ -92,7 +92,7 @@ pub enum LeaseEffect {
     /// Carry out a call.
     Call(LeaseCall),
     /// Send an event to the controller's loop.
-    Tell(ShareEvent),
+    Report(ShardEvent),
     /// A shard was lost without being released: no write may begin in it any more.
     Lost {
         /// Number of the shard.

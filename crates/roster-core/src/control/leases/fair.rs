@@ -99,7 +99,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn everybody_comes_to_have_a_fair_share(
+        fn every_replica_gets_a_fair_share(
             shards in 1_usize..40,
             first in 1_usize..8,
             then in 1_usize..8,
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_joins_gets_its_share_and_nothing_else_moves() {
+    fn a_new_replica_gets_its_share_and_no_other_shard_moves() {
         let mut holders = vec![None; 8];
         settle(&mut holders, &replicas(2));
         // Two of the eight shards move, each released once and taken once: 4 + 4 becomes 3 + 3 + 2.
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_shard_stays_where_it_is() {
+    fn a_single_shard_does_not_move() {
         let holders = [Some("b".to_owned())];
         let there = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
         assert_eq!(moves("a", &holders, &there), ShardMoves::default());

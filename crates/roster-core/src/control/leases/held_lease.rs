@@ -30,7 +30,7 @@ pub(super) struct HeldLease {
     /// Whether no former holder can write any more.
     pub clean: bool,
     /// Whether the controller's loop knows of the shard.
-    pub told: bool,
+    pub reported: bool,
     /// Whether the loop was asked to release it.
     pub giving: bool,
     /// Whether it must be released now.
@@ -79,7 +79,7 @@ impl HeldLease {
             until: asked + timing.deadline,
             note: None,
             clean,
-            told: false,
+            reported: false,
             giving: false,
             releasing: false,
             doing: Doing::Waits(now + timing.retry),
@@ -215,7 +215,7 @@ impl ShardCoordinator {
                 let lease = self.lease_name(shard);
                 self.log(match result {
                     Ok(_) => LeaseLog::GaveBack(lease),
-                    Err(fault) => LeaseLog::CannotGiveBack { lease, error: fault.said },
+                    Err(fault) => LeaseLog::CannotGiveBack { lease, error: fault.message },
                 });
             }
         }
@@ -247,7 +247,7 @@ impl ShardCoordinator {
             // Even a refusal may be temporary: an API server that has just started knows no rights yet.
             Err(fault) => {
                 holding.doing = Doing::Waits(now.mono + retry);
-                self.log(LeaseLog::CannotRenew(fault.said));
+                self.log(LeaseLog::CannotRenew(fault.message));
             }
         }
     }

@@ -5,7 +5,7 @@
 //! ```text
 //!      LeaseEvent                              LeaseEffect
 //!  answers ──────► ShardCoordinator::absorb   ┌─────► calls ──► API server
-//!  the loop        ShardCoordinator::decide ──┼─────► ShareEvent ──► the loop
+//!  the loop        ShardCoordinator::decide ──┼─────► ShardEvent ──► the loop
 //!                                             └─────► lost, log
 //! ```
 //!
@@ -160,8 +160,10 @@ impl ShardCoordinator {
                 }
             }
             LeaseEvent::Release(shard, epoch) => self.change(shard, epoch, |holding| holding.releasing = true),
-            LeaseEvent::EveryStoreKnows(shard, epoch) => self.change(shard, epoch, |holding| holding.clean = true),
-            LeaseEvent::Say(shard, epoch, note) => self.change(shard, epoch, |holding| holding.note = Some(note)),
+            LeaseEvent::MarkClean(shard, epoch) => self.change(shard, epoch, |holding| holding.clean = true),
+            LeaseEvent::PublishNote(shard, epoch, note) => {
+                self.change(shard, epoch, |holding| holding.note = Some(note));
+            }
         }
     }
 

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_as_they_are_written() {
+    fn names_parse_to_what_was_formatted() {
         for name in [LeaseName::Shard { shard: 0, of: 1 }, LeaseName::Shard { shard: 3, of: 16 }] {
             assert_eq!(LeaseName::parse(&name.to_string()), Some(name));
         }

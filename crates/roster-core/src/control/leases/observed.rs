@@ -26,7 +26,7 @@ pub(super) struct ObservedLeases(BTreeMap<String, Observed>);
 
 impl ObservedLeases {
     /// Records the current state of a Lease; returns whether its holder has changed.
-    pub(super) fn look(&mut self, lease: &Lease, now: Mono) -> bool {
+    pub(super) fn record(&mut self, lease: &Lease, now: Mono) -> bool {
         let (Some(name), Some(holder)) = (&lease.metadata.name, record::holder(lease)) else { return false };
         let before = self.0.get(name);
         let (uid, version) = (&lease.metadata.uid, &lease.metadata.resource_version);

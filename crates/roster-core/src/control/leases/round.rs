@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     contract::Epoch,
-    control::{ApiFault, Mono, NO_ANSWER, Now, ShareEvent},
+    control::{ApiFault, Mono, NO_ANSWER, Now, ShardEvent},
 };
 
 /// Number of consecutive failures after which a replica with an earlier success reports them: an API server that has
@@ -43,7 +43,7 @@ enum Step {
     /// The write of that Lease.
     WritePresence,
     /// The list of all Leases.
-    Look,
+    ReadLeases,
     /// The deletion of an unused Lease.
     Clear(String, LeaseSnapshot),
     /// The Lease of a shard to be taken.
@@ -72,7 +72,8 @@ struct Taking {
 enum Next {
     /// Waits for the answer to a call, or for the release of a shard.
     Waits(Option<CallId>, Step),
-    AccountRevocations,
+    /// The round is done.
+    RoundDone,
 }
 
 impl ShardCoordinator {
@@ -86,10 +87,10 @@ impl ShardCoordinator {
                 None => Ok(self.take_next(taking.rest, taking.after, ends, now)),
                 Some(fault) => Err(fault),
             };
-            self.went(next, ends, now);
+            self.advance(next, ends, now);
         }
         if self.round.as_ref().is_some_and(|round| now.mono >= round.ends) {
-            self.break_off(now);
+            self.abort(now);
         }
         if self.round.is_some() {
             return;
@@ -110,9 +111,9 @@ impl ShardCoordinator {
         let next = if self.serves && is_due && self.config.shards > 1 {
             self.ask(LeaseRequest::Get(self.presence_name()), Step::FindPresence, ends, now)
         } else {
-            self.ask(LeaseRequest::List, Step::Look, ends, now)
+            self.ask(LeaseRequest::List, Step::ReadLeases, ends, now)
         };
-        self.went(Ok(next), ends, now);
+        self.advance(Ok(next), ends, now);
     }
 
     /// Deletes the Lease by which this replica announces itself, so that others need not wait until it expires.
@@ -123,7 +124,7 @@ impl ShardCoordinator {
         let ends = now.mono + self.config.timing.retry;
         let request = LeaseRequest::Delete { name: self.presence_name(), uid: None, version: None };
         let next = self.ask(request, Step::Leave, ends, now);
-        self.went(Ok(next), ends, now);
+        self.advance(Ok(next), ends, now);
     }
 
     fn stopped(&mut self) {
@@ -131,11 +132,11 @@ impl ShardCoordinator {
         self.outbox.push(LeaseEffect::Stopped);
     }
 
-    fn break_off(&mut self, now: Now) {
+    fn abort(&mut self, now: Now) {
         let Some(round) = self.round.take() else { return };
         match round.step {
             Step::Leave => return self.stopped(),
-            Step::Check(taking) | Step::Undo(taking, _) => self.forget_untold(taking.shard),
+            Step::Check(taking) | Step::Undo(taking, _) => self.drop_unreported(taking.shard),
             _ => {}
         }
         self.failed(NO_ANSWER.to_owned());
@@ -158,13 +159,13 @@ impl ShardCoordinator {
     /// Aborts the round without a report.
     pub(super) fn abandon(&mut self) {
         if let Some(Round { step: Step::Check(taking) | Step::Undo(taking, _), .. }) = self.round.take() {
-            self.forget_untold(taking.shard);
+            self.drop_unreported(taking.shard);
         }
     }
 
     /// Drops a shard that was not reported to the controller's loop.
-    fn forget_untold(&mut self, shard: u16) {
-        if self.held.get(&shard).is_some_and(|holding| !holding.told) {
+    fn drop_unreported(&mut self, shard: u16) {
+        if self.held.get(&shard).is_some_and(|holding| !holding.reported) {
             self.held.remove(&shard);
         }
     }
@@ -173,20 +174,20 @@ impl ShardCoordinator {
     pub(super) fn round_answered(&mut self, id: CallId, result: Result<LeaseAnswer, ApiFault>, now: Now) {
         let Some(Round { ends, step, .. }) = self.round.take_if(|round| round.call == Some(id)) else { return };
         let next = self.step(step, result, ends, now);
-        self.went(next, ends, now);
+        self.advance(next, ends, now);
     }
 
     /// Stores the next step of a round, or ends it.
-    fn went(&mut self, next: Result<Next, ApiFault>, ends: Mono, now: Now) {
+    fn advance(&mut self, next: Result<Next, ApiFault>, ends: Mono, now: Now) {
         match next {
             Ok(Next::Waits(call, step)) => {
                 self.round = Some(Round { ends, call, step });
                 return;
             }
-            Ok(Next::AccountRevocations) if self.takes_part == TakesPart::No => return,
-            Ok(Next::AccountRevocations) => {
+            Ok(Next::RoundDone) if self.takes_part == TakesPart::No => return,
+            Ok(Next::RoundDone) => {
                 (self.may, self.failures) = (true, 0);
-                self.tell(ShareEvent::Waiting);
+                self.report(ShardEvent::CanAcquire);
             }
             // Another replica was first.
             Err(fault) if fault.is_conflict() => {}
@@ -199,7 +200,7 @@ impl ShardCoordinator {
         self.log(LeaseLog::Unreachable(why.clone()));
         self.failures += 1;
         if !self.may || self.failures >= FAILURES {
-            self.tell(ShareEvent::Unable(why));
+            self.report(ShardEvent::CannotAcquire(why));
         }
     }
 
@@ -219,9 +220,9 @@ impl ShardCoordinator {
             Step::WritePresence => {
                 result?;
                 self.present = Some(now.mono);
-                Ok(self.ask(LeaseRequest::List, Step::Look, ends, now))
+                Ok(self.ask(LeaseRequest::List, Step::ReadLeases, ends, now))
             }
-            Step::Look => {
+            Step::ReadLeases => {
                 let snapshot = self.snapshot(listed(result?), now);
                 Ok(self.clear(snapshot, ends, now))
             }
@@ -229,7 +230,7 @@ impl ShardCoordinator {
                 match result {
                     Err(fault) if !fault.is_gone() => {
                         // Another replica was first, or must delete it.
-                        self.log(LeaseLog::StaysStale { lease, error: fault.said });
+                        self.log(LeaseLog::StaysStale { lease, error: fault.message });
                     }
                     _ => self.observed.forget(&lease),
                 }
@@ -237,7 +238,7 @@ impl ShardCoordinator {
             }
             Step::Find(taking) => Ok(self.found(taking, found(result?), ends, now)),
             Step::Take(taking, clean) => {
-                let LeaseAnswer::Written(lease) = result? else { return Ok(Next::AccountRevocations) };
+                let LeaseAnswer::Written(lease) = result? else { return Ok(Next::RoundDone) };
                 let holding = HeldLease::new(*lease, clean, taking.asked, now.mono, self.config.timing);
                 self.log(LeaseLog::Took { lease: self.lease_name(taking.shard), epoch: holding.epoch });
                 self.held.insert(taking.shard, holding);
@@ -246,10 +247,10 @@ impl ShardCoordinator {
                 Ok(self.ask(LeaseRequest::List, Step::Check(taking), ends, now))
             }
             Step::Check(taking) => Ok(self.checked(taking, result, ends, now)),
-            Step::Undo(..) => Ok(Next::AccountRevocations),
+            Step::Undo(..) => Ok(Next::RoundDone),
             Step::Leave => {
                 self.stopped();
-                Ok(Next::AccountRevocations)
+                Ok(Next::RoundDone)
             }
         }
     }
@@ -276,20 +277,20 @@ impl ShardCoordinator {
             _ => self.held.keys().copied().collect(),
         };
         for shard in give {
-            if let Some(holding) = self.held.get_mut(&shard).filter(|holding| holding.told && !holding.giving) {
+            if let Some(holding) = self.held.get_mut(&shard).filter(|holding| holding.reported && !holding.giving) {
                 holding.giving = true;
-                self.tell(ShareEvent::GiveBack(shard));
+                self.report(ShardEvent::GiveBack(shard));
             }
         }
         if self.config.shards > 1 {
-            self.tell(ShareEvent::Told(snapshot.told));
+            self.report(ShardEvent::Notes(snapshot.notes));
         }
         if !self.serves {
-            return Next::AccountRevocations;
+            return Next::RoundDone;
         }
         if !snapshot.others.is_empty() {
             self.log(LeaseLog::WaitingForOthers(snapshot.others));
-            return Next::AccountRevocations;
+            return Next::RoundDone;
         }
         let mut take: VecDeque<u16> = moves.take.into();
         // Other replicas would wait until a dropped Lease expires. Shards that belong to them by fair shares are
@@ -299,7 +300,7 @@ impl ShardCoordinator {
     }
 
     fn take_next(&mut self, mut rest: VecDeque<u16>, after: Epoch, ends: Mono, now: Now) -> Next {
-        let Some(shard) = rest.pop_front() else { return Next::AccountRevocations };
+        let Some(shard) = rest.pop_front() else { return Next::RoundDone };
         let request = LeaseRequest::Get(self.lease_name(shard));
         self.ask(request, Step::Find(Taking { shard, asked: now.mono, rest, after }), ends, now)
     }
@@ -307,7 +308,7 @@ impl ShardCoordinator {
     /// Takes a shard if its Lease is free.
     fn found(&mut self, taking: Taking, found: Option<Lease>, ends: Mono, now: Now) -> Next {
         if let Some(lease) = &found {
-            self.observed.look(lease, now.mono);
+            self.observed.record(lease, now.mono);
         }
         let name = self.lease_name(taking.shard);
         let was_given_back = found.as_ref().is_some_and(|lease| record::holder(lease).is_none());
@@ -336,9 +337,9 @@ impl ShardCoordinator {
             holding.releasing = true;
             return Next::Waits(None, Step::Undo(taking, others.err()));
         }
-        holding.told = true;
+        holding.reported = true;
         let (epoch, clean) = (holding.epoch, holding.clean);
-        self.tell(ShareEvent::Taken { shard, epoch, clean });
+        self.report(ShardEvent::Taken { shard, epoch, clean });
         self.take_next(taking.rest, taking.after, ends, now)
     }
 
@@ -346,11 +347,11 @@ impl ShardCoordinator {
         let now = at.mono;
         for lease in &leases {
             let Some(kind) = LeaseName::parse(record::name(lease)) else { continue };
-            let is_news = self.observed.look(lease, now);
+            let is_news = self.observed.record(lease, now);
             if let Some(holder) = record::holder(lease)
                 && is_news
                 && holder != self.config.identity
-                && !self.held.values().any(|holding| holding.told)
+                && !self.held.values().any(|holding| holding.reported)
                 && !matches!(kind, LeaseName::Replica { .. })
             {
                 let (lease, holder) = (record::name(lease).to_owned(), holder.to_owned());
@@ -388,8 +389,8 @@ impl ShardCoordinator {
         LeaseName::replica(self.config.shards, &self.config.identity)
     }
 
-    fn tell(&mut self, event: ShareEvent) {
-        self.outbox.push(LeaseEffect::Tell(event));
+    fn report(&mut self, event: ShardEvent) {
+        self.outbox.push(LeaseEffect::Report(event));
     }
 
     fn ask(&mut self, request: LeaseRequest, step: Step, ends: Mono, now: Now) -> Next {
@@ -425,7 +426,7 @@ fn listed(answer: LeaseAnswer) -> Vec<Lease> {
 
 /// Returns the message of the API server, with a remedy if one is known.
 fn with_hint(fault: &ApiFault, namespace: &str) -> String {
-    let why = fault.lacks_right.as_ref().unwrap_or(&fault.said);
+    let why = fault.lacks_right.as_ref().unwrap_or(&fault.message);
     let hint = if fault.is_gone() {
         format!("; create it with `kubectl create namespace {namespace}`")
     } else {

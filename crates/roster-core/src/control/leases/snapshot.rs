@@ -21,7 +21,7 @@ pub(super) struct LeaseSnapshot {
     /// Unused Leases: of another number of shards, or of a replica that has stopped.
     pub stale: Vec<Lease>,
     /// Notes of the holders, by shard.
-    pub told: BTreeMap<u16, String>,
+    pub notes: BTreeMap<u16, String>,
     /// Highest epoch of any shard.
     pub highest: Epoch,
 }
@@ -40,7 +40,7 @@ impl LeaseSnapshot {
             match (kind, holder) {
                 (LeaseName::Shard { shard, of }, holder) if of == shards => {
                     if let Some(note) = record::note(&lease) {
-                        snapshot.told.insert(shard, note.clone());
+                        snapshot.notes.insert(shard, note.clone());
                     }
                     if let Some(held_by) = snapshot.holders.get_mut(usize::from(shard)) {
                         *held_by = holder;

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-pub(super) use self::work::{Admission, Ended, Lane, Pending, Trigger, WaitingForPass, WorkItem};
+pub(super) use self::work::{Admission, Completion, Lane, Pending, Trigger, WaitingForPass, WorkItem};
 use super::{Mono, Triggers};
 use crate::model::{AccountKey, Email, Name, Seed, SeededState};
 
@@ -47,7 +47,7 @@ enum QueueState {
 
 #[derive(Default)]
 struct Work {
-    place: QueueState,
+    state: QueueState,
     /// Lane and arrival number with which it waits for room.
     turn: Option<(Lane, u64)>,
     pending: Option<Pending>,
@@ -93,7 +93,7 @@ impl Queue {
     }
 
     /// Adds work on an account or one of its members.
-    pub(super) fn want(&mut self, key: &AccountKey, item: WorkItem, trigger: Trigger<'_>, now: Mono) {
+    pub(super) fn add(&mut self, key: &AccountKey, item: WorkItem, trigger: Trigger<'_>, now: Mono) {
         let Trigger { lane, object } = trigger;
         let (whole, members, triggers): (bool, BTreeSet<Email>, _) = match item {
             WorkItem::Account => (true, BTreeSet::new(), Triggers::of(object, key, None)),
@@ -102,15 +102,23 @@ impl Queue {
         let changed = lane.is_change().then_some(now);
         let revokes = lane == Lane::Revocations;
         let revoked = if revokes { members.clone() } else { BTreeSet::new() };
-        let asked =
-            Pending { whole, members, revoked, presses: revokes && whole, triggers, since: Some(now), lane, changed };
+        let asked = Pending {
+            whole,
+            members,
+            revoked,
+            must_preempt: revokes && whole,
+            triggers,
+            since: Some(now),
+            lane,
+            changed,
+        };
         let work = self.work.entry(key.clone()).or_default();
         let stood = work.pending.as_ref().map(|pending| pending.lane);
         match &mut work.pending {
             Some(pending) => pending.merge(asked),
             None => work.pending = Some(asked),
         }
-        match &work.place {
+        match &work.state {
             QueueState::Running => {}
             QueueState::Ready if stood.is_some_and(|stood| stood <= lane) => {}
             _ => self.line_up(key),
@@ -123,11 +131,11 @@ impl Queue {
         loop {
             let key = self.lanes.iter_mut().find_map(VecDeque::pop_front)?;
             // An account may be in several lanes, or still in one after it was taken from another.
-            let Some(work) = self.work.get_mut(&key).filter(|work| work.place == QueueState::Ready) else { continue };
+            let Some(work) = self.work.get_mut(&key).filter(|work| work.state == QueueState::Ready) else { continue };
             let Some(pending) = &work.pending else { continue };
             match admit(&key, pending) {
                 Admission::Start => {
-                    work.place = QueueState::Running;
+                    work.state = QueueState::Running;
                     work.turn = None;
                     let mut pending = work.pending.take().unwrap_or_default();
                     // A pass over the whole account covers the failed work, too.
@@ -143,11 +151,11 @@ impl Queue {
                     let turn = turn.unwrap_or(self.turns + 1);
                     self.turns = self.turns.max(turn);
                     work.turn = Some((pending.lane, turn));
-                    let place = (pending.lane, pending.revoked.is_empty(), turn);
-                    work.place = QueueState::Full(store.clone(), place);
-                    self.full.entry(store).or_default().insert(place, key);
+                    let position = (pending.lane, pending.revoked.is_empty(), turn);
+                    work.state = QueueState::Full(store.clone(), position);
+                    self.full.entry(store).or_default().insert(position, key);
                 }
-                Admission::NotYet => work.place = QueueState::NotYet,
+                Admission::NotYet => work.state = QueueState::NotYet,
                 // The replica that takes it over reconciles all of it.
                 Admission::Elsewhere => {
                     self.work.remove(&key);
@@ -172,20 +180,20 @@ impl Queue {
     /// Moves as many waiting accounts back to the front of their lanes.
     pub(super) fn room_in(&mut self, store: &Name, room: usize, reserved: usize) {
         let waiting = self.full.get(store).into_iter().flatten();
-        let may = |(place, ((lane, ..), _)): &(usize, (&Turn, &AccountKey))| {
-            *place < room || (*lane == Lane::Revocations && *place < room + reserved)
+        let may = |(index, ((lane, ..), _)): &(usize, (&Turn, &AccountKey))| {
+            *index < room || (*lane == Lane::Revocations && *index < room + reserved)
         };
         let turn: Vec<AccountKey> = waiting.enumerate().take_while(may).map(|(_, (_, key))| key.clone()).collect();
         // Waiting accounts go ahead of later work.
         for key in turn.iter().rev() {
-            self.leave_place(key);
+            self.leave_waiting_list(key);
             self.requeue(key, VecDeque::push_front);
         }
     }
 
     /// Moves the accounts that waited for more listed kinds back into their lanes.
     pub(super) fn more_known(&mut self) {
-        let waits = self.work.iter().filter(|(_, work)| work.place == QueueState::NotYet);
+        let waits = self.work.iter().filter(|(_, work)| work.state == QueueState::NotYet);
         let keys: Vec<AccountKey> = waits.map(|(key, _)| key.clone()).collect();
         for key in &keys {
             self.line_up(key);
@@ -194,17 +202,17 @@ impl Queue {
 
     /// Puts an account at the end of its lane, wherever it waited before.
     fn line_up(&mut self, key: &AccountKey) {
-        self.leave_place(key);
+        self.leave_waiting_list(key);
         self.requeue(key, VecDeque::push_back);
     }
 
     /// Removes an account from the store's waiting list.
-    fn leave_place(&mut self, key: &AccountKey) {
+    fn leave_waiting_list(&mut self, key: &AccountKey) {
         let Some(work) = self.work.get_mut(key) else { return };
-        if let QueueState::Full(store, place) = std::mem::take(&mut work.place)
+        if let QueueState::Full(store, position) = std::mem::take(&mut work.state)
             && let Some(waiting) = self.full.get_mut(&store)
         {
-            waiting.remove(&place);
+            waiting.remove(&position);
             if waiting.is_empty() {
                 self.full.remove(&store);
             }
@@ -212,32 +220,32 @@ impl Queue {
     }
 
     /// Records the end of a pass. Failed work is retried after a wait.
-    pub(super) fn finished(&mut self, key: &AccountKey, ended: Ended, now: Mono) {
+    pub(super) fn finished(&mut self, key: &AccountKey, completion: Completion, now: Mono) {
         let Some(work) = self.work.get_mut(key) else { return };
         let ran = work.running.take().unwrap_or_default();
         let lane = ran.lane.min(Lane::Changes);
         let was_whole = ran.whole;
-        let presses = ran.whole && lane == Lane::Revocations;
-        let rest = Pending { since: Some(now), lane, presses, ..ran };
-        match ended {
-            Ended::Done => {
+        let must_preempt = ran.whole && lane == Lane::Revocations;
+        let rest = Pending { since: Some(now), lane, must_preempt, ..ran };
+        match completion {
+            Completion::Done => {
                 // Only a pass over the whole account shows that nothing of a failure is left.
                 if work.failed.is_none() && std::mem::take(&mut work.failures) > 0 && !was_whole {
                     let check = Pending { whole: true, since: Some(now), ..Pending::default() };
                     work.pending.get_or_insert_default().merge(check);
                 }
             }
-            Ended::Partly | Ended::Waits => {
+            Completion::Partly | Completion::Waits => {
                 let arrived = work.pending.is_some();
                 let rest = rest.of(None);
                 work.pending = Some(rest.followed_by(work.pending.take()));
                 // New work does not wait.
-                if ended == Ended::Waits && !arrived && work.parallel.is_none() {
-                    work.place = QueueState::NotYet;
+                if completion == Completion::Waits && !arrived && work.parallel.is_none() {
+                    work.state = QueueState::NotYet;
                     return;
                 }
             }
-            Ended::Interrupted => {
+            Completion::Interrupted => {
                 // Kept apart from the new work, which goes first.
                 work.failed = Some(rest.followed_by(work.failed.take()));
                 // Earlier failed work is retried with it, somewhat early.
@@ -245,7 +253,7 @@ impl Queue {
                 work.retry = Some(due);
                 self.later.entry(due).or_default().push(Due::Retry(key.clone()));
             }
-            Ended::Failed { revokes, members } => {
+            Completion::Failed { revokes, members } => {
                 self.failed(key, rest.of(members), revokes, now);
             }
         }
@@ -283,15 +291,15 @@ impl Queue {
     }
 
     /// Records the end of a parallel pass. Work that it could not do makes the other pass stop early.
-    pub(super) fn finished_parallel(&mut self, key: &AccountKey, ended: Ended, now: Mono) {
+    pub(super) fn finished_parallel(&mut self, key: &AccountKey, completion: Completion, now: Mono) {
         let Some(work) = self.work.get_mut(key) else { return };
         let Some(ran) = work.parallel.take() else { return };
-        match ended {
-            Ended::Done => {}
-            Ended::Partly | Ended::Waits | Ended::Interrupted => {
-                work.pending = Some(Pending { presses: true, ..ran }.followed_by(work.pending.take()));
+        match completion {
+            Completion::Done => {}
+            Completion::Partly | Completion::Waits | Completion::Interrupted => {
+                work.pending = Some(Pending { must_preempt: true, ..ran }.followed_by(work.pending.take()));
             }
-            Ended::Failed { revokes, members } => {
+            Completion::Failed { revokes, members } => {
                 let members = members.unwrap_or_else(|| ran.members.clone());
                 self.failed(key, ran.of(Some(members)), revokes, now);
             }
@@ -303,7 +311,7 @@ impl Queue {
     fn go_on(&mut self, key: &AccountKey) {
         let Some(work) = self.work.get_mut(key) else { return };
         if work.running.is_none() && work.parallel.is_none() {
-            work.place = QueueState::Ready;
+            work.state = QueueState::Ready;
             self.requeue(key, VecDeque::push_back);
         }
     }
@@ -337,7 +345,7 @@ impl Queue {
                             continue;
                         };
                         work.check = None;
-                        self.want(&key, WorkItem::Account, Trigger::CHECK, now);
+                        self.add(&key, WorkItem::Account, Trigger::CHECK, now);
                     }
                 }
             }
@@ -350,7 +358,7 @@ impl Queue {
         work.retry = None;
         let Some(failed) = work.failed.take() else { return };
         work.pending = Some(failed.followed_by(work.pending.take()));
-        if work.place != QueueState::Running {
+        if work.state != QueueState::Running {
             self.line_up(key);
         }
     }
@@ -359,7 +367,7 @@ impl Queue {
     pub(super) fn waits_for_pass(&self, key: &AccountKey) -> Option<WaitingForPass<'_>> {
         let work = self.work.get(key).filter(|work| work.running.is_some())?;
         let pending = work.pending.as_ref()?;
-        if pending.presses {
+        if pending.must_preempt {
             return Some(WaitingForPass::EndPassEarly);
         }
         (work.parallel.is_none() && !pending.revoked.is_empty()).then_some(WaitingForPass::Revoked(&pending.revoked))
@@ -367,7 +375,7 @@ impl Queue {
 
     /// Returns whether a pass over the account runs.
     pub(super) fn is_running(&self, key: &AccountKey) -> bool {
-        self.work.get(key).is_some_and(|work| work.place == QueueState::Running)
+        self.work.get(key).is_some_and(|work| work.state == QueueState::Running)
     }
 
     /// Returns whether work on the account is pending.
@@ -382,7 +390,7 @@ impl Queue {
 
     /// Drops an account that is gone, unless it runs or work is pending.
     pub(super) fn forget(&mut self, key: &AccountKey) {
-        if self.work.get(key).is_some_and(|work| work.place != QueueState::Running && work.pending.is_none()) {
+        if self.work.get(key).is_some_and(|work| work.state != QueueState::Running && work.pending.is_none()) {
             self.work.remove(key);
         }
     }
@@ -391,7 +399,7 @@ impl Queue {
     pub(super) fn depths(&self) -> (usize, usize) {
         let [revocations, changes, checks] = &self.lanes;
         let parked: usize = self.full.values().map(BTreeMap::len).sum();
-        let not_yet = self.work.values().filter(|work| work.place == QueueState::NotYet).count();
+        let not_yet = self.work.values().filter(|work| work.state == QueueState::NotYet).count();
         (revocations.len() + changes.len() + parked + not_yet, checks.len())
     }
 
@@ -411,8 +419,8 @@ impl Queue {
 
     fn requeue(&mut self, key: &AccountKey, push: impl FnOnce(&mut VecDeque<AccountKey>, AccountKey)) {
         let Some(lane) = self.work.get(key).and_then(|work| work.pending.as_ref()).map(|it| it.lane) else { return };
-        let place = Lane::ALL.iter().position(|one| *one == lane).unwrap_or_default();
-        if let Some(queue) = self.lanes.get_mut(place) {
+        let index = Lane::ALL.iter().position(|one| *one == lane).unwrap_or_default();
+        if let Some(queue) = self.lanes.get_mut(index) {
             push(queue, key.clone());
         }
     }

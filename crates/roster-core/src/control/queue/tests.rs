@@ -33,46 +33,46 @@ fn wake(queue: &mut Queue) {
 }
 
 #[test]
-fn a_change_waits_until_a_pass_has_carried_it_out() {
+fn a_change_is_pending_until_a_pass_has_applied_it() {
     let mut queue = Queue::new(Seed::default());
     assert_eq!(queue.oldest_change(), None);
-    queue.want(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
+    queue.add(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
     let since = queue.oldest_change();
     assert!(since.is_some());
     for _ in 0..3 {
         assert_eq!(next(&mut queue).unwrap().changed, since);
-        queue.finished(&acme(), Ended::FAILED, NOW);
+        queue.finished(&acme(), Completion::FAILED, NOW);
         assert_eq!(queue.oldest_change(), since, "a pass that failed has not done it");
         assert!(next(&mut queue).is_none(), "not before a while has passed");
         wake(&mut queue);
     }
     assert!(next(&mut queue).unwrap().whole);
     assert_eq!(queue.oldest_change(), since, "while it is tried again");
-    queue.finished(&acme(), Ended::Partly, NOW);
+    queue.finished(&acme(), Completion::Partly, NOW);
     assert_eq!(queue.oldest_change(), since, "the rest of it is to be done");
     assert!(next(&mut queue).is_some());
-    queue.finished(&acme(), Ended::Done, NOW);
+    queue.finished(&acme(), Completion::Done, NOW);
     assert_eq!(queue.oldest_change(), None);
 }
 
 #[test]
-fn what_only_grants_is_tried_again_and_is_no_revocation() {
+fn a_failed_grant_is_retried_and_does_not_count_as_pending_revocation() {
     let mut queue = Queue::new(Seed::default());
-    queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
+    queue.add(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
     assert!(next(&mut queue).is_some());
     assert_eq!(queue.oldest_change(), None, "its first pass begins with what goes");
-    queue.finished(&acme(), Ended::Failed { revokes: false, members: None }, NOW);
+    queue.finished(&acme(), Completion::Failed { revokes: false, members: None }, NOW);
     wake(&mut queue);
     assert!(next(&mut queue).unwrap().whole);
     assert_eq!(queue.oldest_change(), None);
 }
 
 #[test]
-fn a_check_that_fails_is_repeated_and_is_no_change() {
+fn a_failed_check_is_retried_and_does_not_count_as_change() {
     let mut queue = Queue::new(Seed::default());
-    queue.want(&acme(), WorkItem::Account, Trigger::CHECK, NOW);
+    queue.add(&acme(), WorkItem::Account, Trigger::CHECK, NOW);
     assert_eq!(next(&mut queue).unwrap().lane, Lane::Checks);
-    queue.finished(&acme(), Ended::FAILED, NOW);
+    queue.finished(&acme(), Completion::FAILED, NOW);
     wake(&mut queue);
     let again = next(&mut queue).unwrap();
     assert!(again.whole && again.lane == Lane::Changes, "it goes ahead of other checks");
@@ -80,21 +80,21 @@ fn a_check_that_fails_is_repeated_and_is_no_change() {
 }
 
 #[test]
-fn what_arrives_does_not_wait_with_what_failed() {
+fn new_work_does_not_wait_for_failed_work() {
     let mut queue = Queue::new(Seed::default());
-    queue.want(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
+    queue.add(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
     for _ in 0..8 {
         assert!(next(&mut queue).is_some());
-        queue.finished(&acme(), Ended::Failed { revokes: true, members: Some([eve()].into()) }, NOW);
+        queue.finished(&acme(), Completion::Failed { revokes: true, members: Some([eve()].into()) }, NOW);
         wake(&mut queue);
     }
     assert!(next(&mut queue).is_some());
-    queue.finished(&acme(), Ended::Failed { revokes: true, members: Some([eve()].into()) }, NOW);
+    queue.finished(&acme(), Completion::Failed { revokes: true, members: Some([eve()].into()) }, NOW);
     let fay = Email::parse("fay@acme.example").unwrap();
-    queue.want(&acme(), WorkItem::Member(fay.clone()), Trigger::CHANGE, NOW);
+    queue.add(&acme(), WorkItem::Member(fay.clone()), Trigger::CHANGE, NOW);
     let pending = next(&mut queue).expect("a change starts at once");
     assert!(!pending.whole && pending.members == [fay].into());
-    queue.finished(&acme(), Ended::Done, NOW);
+    queue.finished(&acme(), Completion::Done, NOW);
     assert!(next(&mut queue).is_none());
     let due = queue.next_due().unwrap();
     assert!(due <= NOW + LONGEST_WAIT_OF_REVOCATIONS, "a revocation is tried again soon");
@@ -103,12 +103,12 @@ fn what_arrives_does_not_wait_with_what_failed() {
 }
 
 #[test]
-fn revocations_go_first_wherever_work_waits() {
+fn revocations_go_first_in_every_queue() {
     let mut queue = Queue::new(Seed::default());
     let (a, b, c) = (other("a"), other("b"), other("c"));
-    queue.want(&a, WorkItem::Account, Trigger::CHECK, NOW);
-    queue.want(&b, WorkItem::Account, Trigger::CHANGE, NOW);
-    queue.want(&c, WorkItem::Member(eve()), revocation(), NOW);
+    queue.add(&a, WorkItem::Account, Trigger::CHECK, NOW);
+    queue.add(&b, WorkItem::Account, Trigger::CHANGE, NOW);
+    queue.add(&c, WorkItem::Member(eve()), revocation(), NOW);
     let store = Name::new("store");
     assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none(), "all of them wait for room");
     for expected in [c, b, a] {
@@ -118,13 +118,13 @@ fn revocations_go_first_wherever_work_waits() {
 }
 
 #[test]
-fn a_parked_check_that_becomes_a_change_is_not_lost() {
+fn a_waiting_check_that_becomes_a_change_is_not_lost() {
     let mut queue = Queue::new(Seed::default());
-    queue.want(&acme(), WorkItem::Account, Trigger::CHECK, NOW);
+    queue.add(&acme(), WorkItem::Account, Trigger::CHECK, NOW);
     let store = Name::new("store");
     assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none());
     for trigger in [Trigger::CHANGE, revocation(), Trigger::CHANGE] {
-        queue.want(&acme(), WorkItem::Member(eve()), trigger, NOW);
+        queue.add(&acme(), WorkItem::Member(eve()), trigger, NOW);
         assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none());
         assert_eq!(queue.depths(), (1, 0), "it waits once");
     }
@@ -133,44 +133,44 @@ fn a_parked_check_that_becomes_a_change_is_not_lost() {
 }
 
 #[test]
-fn what_waits_until_more_is_known_is_looked_at_then_and_when_something_changes() {
+fn work_that_waits_for_lists_continues_when_they_arrive_or_something_changes() {
     let mut queue = Queue::new(Seed::default());
-    queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
+    queue.add(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
     assert!(next(&mut queue).is_some());
-    queue.finished(&acme(), Ended::Waits, NOW);
+    queue.finished(&acme(), Completion::Waits, NOW);
     assert!(next(&mut queue).is_none());
-    queue.want(&acme(), WorkItem::Member(eve()), revocation(), NOW);
+    queue.add(&acme(), WorkItem::Member(eve()), revocation(), NOW);
     assert!(next(&mut queue).is_some(), "a change does not wait with it");
-    queue.finished(&acme(), Ended::Waits, NOW);
+    queue.finished(&acme(), Completion::Waits, NOW);
     queue.more_known();
     assert!(next(&mut queue).unwrap().whole);
 }
 
 #[test]
-fn what_arrives_while_only_ends_are_made_does_not_wait_with_the_rest() {
+fn work_that_arrives_during_a_revocations_only_pass_does_not_wait() {
     let mut queue = Queue::new(Seed::default());
-    queue.want(&acme(), WorkItem::Member(eve()), revocation(), NOW);
+    queue.add(&acme(), WorkItem::Member(eve()), revocation(), NOW);
     assert!(next(&mut queue).is_some());
     let fay = Email::parse("fay@acme.example").unwrap();
-    queue.want(&acme(), WorkItem::Member(fay.clone()), revocation(), NOW);
-    queue.finished(&acme(), Ended::Waits, NOW);
+    queue.add(&acme(), WorkItem::Member(fay.clone()), revocation(), NOW);
+    queue.finished(&acme(), Completion::Waits, NOW);
     let pending = next(&mut queue).expect("it arrived before the pass ended");
     assert!(pending.members.contains(&fay));
-    queue.finished(&acme(), Ended::Waits, NOW);
+    queue.finished(&acme(), Completion::Waits, NOW);
     assert!(next(&mut queue).is_none());
 }
 
 #[test]
-fn what_fails_again_and_again_is_done_again_once_however_much_arrives() {
+fn repeated_failures_make_one_retry_regardless_of_new_work() {
     let mut queue = Queue::new(Seed::default());
-    queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
+    queue.add(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
     for _ in 0..100 {
         assert!(next(&mut queue).is_some());
-        queue.finished(&acme(), Ended::FAILED, NOW);
-        queue.want(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
+        queue.finished(&acme(), Completion::FAILED, NOW);
+        queue.add(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
     }
     assert!(next(&mut queue).is_some());
-    queue.finished(&acme(), Ended::FAILED, NOW);
+    queue.finished(&acme(), Completion::FAILED, NOW);
     let waiting: usize = queue.later.values().map(Vec::len).sum();
     assert_eq!(waiting, 1, "one retry, not one for each arrival");
     wake(&mut queue);
@@ -181,24 +181,24 @@ fn what_fails_again_and_again_is_done_again_once_however_much_arrives() {
 #[test]
 fn after_a_failure_of_single_members_the_whole_account_is_checked() {
     let mut queue = Queue::new(Seed::default());
-    queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
+    queue.add(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
     assert!(next(&mut queue).is_some());
-    queue.finished(&acme(), Ended::Failed { revokes: true, members: Some([eve()].into()) }, NOW);
+    queue.finished(&acme(), Completion::Failed { revokes: true, members: Some([eve()].into()) }, NOW);
     wake(&mut queue);
     assert!(!next(&mut queue).unwrap().whole);
-    queue.finished(&acme(), Ended::Done, NOW);
-    let check = next(&mut queue).expect("what it said is not true any more");
+    queue.finished(&acme(), Completion::Done, NOW);
+    let check = next(&mut queue).expect("a complete check follows");
     assert!(check.whole && check.lane == Lane::Checks);
-    queue.finished(&acme(), Ended::Done, NOW);
+    queue.finished(&acme(), Completion::Done, NOW);
     assert!(next(&mut queue).is_none());
 }
 
 #[test]
-fn room_is_not_lost_with_those_who_are_somebody_elses_by_now() {
+fn accounts_that_moved_to_another_replica_free_their_room() {
     let mut queue = Queue::new(Seed::default());
     let (store, keys) = (Name::new("store"), ["a", "b", "c"].map(other));
     for key in &keys {
-        queue.want(key, WorkItem::Account, Trigger::CHANGE, NOW);
+        queue.add(key, WorkItem::Account, Trigger::CHANGE, NOW);
     }
     assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none());
     let elsewhere =
@@ -213,11 +213,11 @@ fn room_is_not_lost_with_those_who_are_somebody_elses_by_now() {
 }
 
 #[test]
-fn beyond_the_room_there_is_some_for_revocations_alone() {
+fn some_room_is_reserved_for_revocations() {
     let mut queue = Queue::new(Seed::default());
     let store = Name::new("store");
-    queue.want(&other("a"), WorkItem::Account, Trigger::CHANGE, NOW);
-    queue.want(&other("b"), WorkItem::Member(eve()), revocation(), NOW);
+    queue.add(&other("a"), WorkItem::Account, Trigger::CHANGE, NOW);
+    queue.add(&other("b"), WorkItem::Member(eve()), revocation(), NOW);
     assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none());
     queue.room_in(&store, 0, 2);
     assert_eq!(next_key(&mut queue), Some(other("b")));
@@ -225,15 +225,15 @@ fn beyond_the_room_there_is_some_for_revocations_alone() {
 }
 
 #[test]
-fn a_store_that_is_full_keeps_single_people_waiting_of_whom_something_is_taken_away() {
+fn a_full_store_reports_that_revocations_of_single_members_wait() {
     let mut queue = Queue::new(Seed::default());
     let store = Name::new("store");
     let keeps = |queue: &Queue| queue.stores_kept_waiting().count();
-    queue.want(&other("a"), WorkItem::Account, revocation(), NOW);
-    queue.want(&other("b"), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
+    queue.add(&other("a"), WorkItem::Account, revocation(), NOW);
+    queue.add(&other("b"), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
     assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none());
     assert_eq!(keeps(&queue), 0, "neither a whole account nor another change has a long pass end early");
-    queue.want(&other("b"), WorkItem::Member(eve()), revocation(), NOW);
+    queue.add(&other("b"), WorkItem::Member(eve()), revocation(), NOW);
     assert_eq!(keeps(&queue), 0, "before it was asked for room");
     assert!(queue.take(|_, _| Admission::Full(store.clone())).is_none());
     assert_eq!(keeps(&queue), 1);
@@ -242,37 +242,37 @@ fn a_store_that_is_full_keeps_single_people_waiting_of_whom_something_is_taken_a
 }
 
 #[test]
-fn a_pass_that_made_way_goes_on_after_the_revocation_even_if_more_arrive() {
+fn an_interrupted_pass_continues_after_the_revocation() {
     let mut queue = Queue::new(Seed::default());
-    queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
+    queue.add(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
     assert!(next(&mut queue).unwrap().whole);
-    queue.want(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
+    queue.add(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
     assert!(queue.waits_for_pass(&acme()).is_none(), "other changes wait for its end");
-    queue.want(&acme(), WorkItem::Member(eve()), revocation(), NOW);
+    queue.add(&acme(), WorkItem::Member(eve()), revocation(), NOW);
     assert!(queue.waits_for_pass(&acme()).is_some());
-    queue.finished(&acme(), Ended::Interrupted, NOW);
+    queue.finished(&acme(), Completion::Interrupted, NOW);
     let first = next(&mut queue).unwrap();
     assert!(!first.whole && first.members == [eve()].into(), "the revocation does not wait for the rest");
     assert!(queue.waits_for_pass(&acme()).is_none());
-    queue.finished(&acme(), Ended::Done, NOW);
+    queue.finished(&acme(), Completion::Done, NOW);
     assert!(next(&mut queue).is_none());
     queue.wake(NOW + AFTER_INTERRUPTION);
     let rest = next(&mut queue).unwrap();
     assert!(rest.whole);
     // A pass over single members makes way, too, and then continues with them.
-    queue.finished(&acme(), Ended::Done, NOW);
-    queue.want(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
+    queue.finished(&acme(), Completion::Done, NOW);
+    queue.add(&acme(), WorkItem::Member(eve()), Trigger::CHANGE, NOW);
     assert!(!next(&mut queue).unwrap().whole);
     let fay = Email::parse("fay@acme.example").unwrap();
-    queue.want(&acme(), WorkItem::Member(fay.clone()), revocation(), NOW);
+    queue.add(&acme(), WorkItem::Member(fay.clone()), revocation(), NOW);
     assert!(queue.waits_for_pass(&acme()).is_some());
-    queue.finished(&acme(), Ended::Interrupted, NOW);
+    queue.finished(&acme(), Completion::Interrupted, NOW);
     assert_eq!(next(&mut queue).unwrap().members, [fay].into());
-    queue.finished(&acme(), Ended::Done, NOW);
+    queue.finished(&acme(), Completion::Done, NOW);
     queue.wake(NOW + AFTER_INTERRUPTION);
     let rest = next(&mut queue).unwrap();
     assert!(!rest.whole && rest.members == [eve()].into());
-    queue.finished(&acme(), Ended::Done, NOW);
+    queue.finished(&acme(), Completion::Done, NOW);
     wake(&mut queue);
     assert!(next(&mut queue).is_none(), "and nothing is left");
 }
@@ -288,45 +288,45 @@ fn everybody() -> BTreeSet<Email> {
 /// Starts a pass over the whole account; meanwhile fay changes, and eve's access is revoked.
 fn eve_is_revoked_meanwhile() -> Queue {
     let mut queue = Queue::new(Seed::default());
-    queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
+    queue.add(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
     assert!(next(&mut queue).unwrap().whole);
-    queue.want(&acme(), WorkItem::Member(fay()), Trigger::CHANGE, NOW);
-    queue.want(&acme(), WorkItem::Member(eve()), revocation(), NOW);
+    queue.add(&acme(), WorkItem::Member(fay()), Trigger::CHANGE, NOW);
+    queue.add(&acme(), WorkItem::Member(eve()), revocation(), NOW);
     assert_eq!(queue.waits_for_pass(&acme()), Some(WaitingForPass::Revoked(&[eve()].into())));
     queue
 }
 
 #[test]
-fn people_of_whom_something_is_taken_away_are_looked_at_beside_the_pass_that_runs() {
+fn revoked_members_are_reconciled_in_a_parallel_pass() {
     let mut queue = eve_is_revoked_meanwhile();
     let parallel = queue.begin_parallel(&acme(), &everybody()).unwrap();
     assert!(!parallel.whole && parallel.members == [eve()].into() && parallel.lane == Lane::Revocations);
     // One at a time.
     let gus = Email::parse("gus@acme.example").unwrap();
-    queue.want(&acme(), WorkItem::Member(gus.clone()), revocation(), NOW);
+    queue.add(&acme(), WorkItem::Member(gus.clone()), revocation(), NOW);
     assert_eq!(queue.waits_for_pass(&acme()), None);
-    queue.finished_parallel(&acme(), Ended::Done, NOW);
+    queue.finished_parallel(&acme(), Completion::Done, NOW);
     assert_eq!(queue.waits_for_pass(&acme()), Some(WaitingForPass::Revoked(&[gus.clone()].into())));
     assert!(next(&mut queue).is_none(), "the other one runs still");
     assert_eq!(queue.begin_parallel(&acme(), &everybody()).unwrap().members, [gus].into());
     // Nothing else begins before both have ended.
-    queue.finished(&acme(), Ended::Done, NOW);
+    queue.finished(&acme(), Completion::Done, NOW);
     assert!(next(&mut queue).is_none() && queue.is_running(&acme()));
-    queue.finished_parallel(&acme(), Ended::Done, NOW);
+    queue.finished_parallel(&acme(), Completion::Done, NOW);
     let rest = next(&mut queue).unwrap();
     assert!(!rest.whole && rest.members == [fay()].into() && rest.lane == Lane::Changes);
-    queue.finished(&acme(), Ended::Done, NOW);
+    queue.finished(&acme(), Completion::Done, NOW);
     assert!(next(&mut queue).is_none() && !queue.is_running(&acme()), "and nothing is left");
 }
 
 #[test]
-fn what_could_not_be_done_beside_a_pass_makes_it_end_early() {
-    for rest in [Ended::Interrupted, Ended::Partly, Ended::Waits] {
+fn work_that_a_parallel_pass_cannot_do_ends_the_running_pass_early() {
+    for rest in [Completion::Interrupted, Completion::Partly, Completion::Waits] {
         let mut queue = eve_is_revoked_meanwhile();
         queue.begin_parallel(&acme(), &everybody()).unwrap();
         queue.finished_parallel(&acme(), rest.clone(), NOW);
         assert_eq!(queue.waits_for_pass(&acme()), Some(WaitingForPass::EndPassEarly), "{rest:?}");
-        queue.finished(&acme(), Ended::Interrupted, NOW);
+        queue.finished(&acme(), Completion::Interrupted, NOW);
         let first = next(&mut queue).unwrap();
         assert!(!first.whole && first.members == [eve(), fay()].into());
         assert_eq!(queue.waits_for_pass(&acme()), None);
@@ -334,58 +334,58 @@ fn what_could_not_be_done_beside_a_pass_makes_it_end_early() {
 }
 
 #[test]
-fn what_fails_beside_a_pass_is_done_again_after_a_while_and_beside_it() {
+fn a_failed_parallel_pass_is_retried_in_parallel_after_a_wait() {
     let mut queue = eve_is_revoked_meanwhile();
     queue.begin_parallel(&acme(), &everybody()).unwrap();
-    queue.finished_parallel(&acme(), Ended::FAILED, NOW);
+    queue.finished_parallel(&acme(), Completion::FAILED, NOW);
     assert_eq!(queue.waits_for_pass(&acme()), None, "the pass that runs goes on");
     wake(&mut queue);
     assert_eq!(queue.waits_for_pass(&acme()), Some(WaitingForPass::Revoked(&[eve()].into())));
 }
 
 #[test]
-fn some_of_very_many_are_looked_at_beside_the_pass_at_a_time() {
+fn many_revoked_members_are_split_into_several_parallel_passes() {
     let mut queue = eve_is_revoked_meanwhile();
-    queue.want(&acme(), WorkItem::Member(fay()), revocation(), NOW);
+    queue.add(&acme(), WorkItem::Member(fay()), revocation(), NOW);
     assert_eq!(queue.begin_parallel(&acme(), &[fay()].into()).unwrap().members, [fay()].into());
-    queue.finished_parallel(&acme(), Ended::Done, NOW);
+    queue.finished_parallel(&acme(), Completion::Done, NOW);
     assert_eq!(queue.waits_for_pass(&acme()), Some(WaitingForPass::Revoked(&[eve()].into())));
 }
 
 #[test]
-fn who_takes_the_whole_accounts_access_away_does_not_go_beside() {
+fn a_revocation_of_the_whole_account_does_not_run_in_parallel() {
     let mut queue = eve_is_revoked_meanwhile();
-    queue.want(&acme(), WorkItem::Account, revocation(), NOW);
+    queue.add(&acme(), WorkItem::Account, revocation(), NOW);
     assert_eq!(queue.waits_for_pass(&acme()), Some(WaitingForPass::EndPassEarly));
 }
 
 #[test]
-fn a_check_within_some_time_is_not_put_off_by_asking_again_and_keeps_what_is_due_earlier() {
+fn asking_again_does_not_delay_a_planned_check() {
     let (mut queue, second) = (Queue::new(Seed::default()), Duration::from_secs(1));
-    queue.want(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
+    queue.add(&acme(), WorkItem::Account, Trigger::CHANGE, NOW);
     assert!(next(&mut queue).is_some());
-    queue.finished(&acme(), Ended::Done, NOW);
+    queue.finished(&acme(), Completion::Done, NOW);
     queue.check_after(&acme(), 100 * second, NOW);
     for asked in 0..6 {
         queue.check_within(&acme(), 5 * second, NOW + asked * second);
         queue.wake(NOW + asked * second);
     }
     assert_eq!(next(&mut queue).map(|pending| pending.lane), Some(Lane::Checks), "5 s after it was first asked");
-    queue.finished(&acme(), Ended::Done, NOW + 5 * second);
+    queue.finished(&acme(), Completion::Done, NOW + 5 * second);
     queue.wake(NOW + 200 * second);
     assert!(next(&mut queue).is_none(), "the later plan no longer counts");
 }
 
 #[test]
-fn what_failed_of_one_person_does_not_come_with_what_else_brought_the_pass_about() {
+fn a_retry_of_one_member_keeps_only_the_triggers_of_that_member() {
     let mut queue = Queue::new(Seed::default());
     let role = ChangedObject::new(Origin::new("Role", Name::new("clerk"), 2));
     let of_eve = ChangedObject::new(Origin::new("Membership", Name::new("eve"), 3));
-    queue.want(&acme(), WorkItem::Account, Trigger { object: Some(&role), ..Trigger::CHANGE }, NOW);
-    queue.want(&acme(), WorkItem::Member(eve()), Trigger { object: Some(&of_eve), ..Trigger::CHANGE }, NOW);
+    queue.add(&acme(), WorkItem::Account, Trigger { object: Some(&role), ..Trigger::CHANGE }, NOW);
+    queue.add(&acme(), WorkItem::Member(eve()), Trigger { object: Some(&of_eve), ..Trigger::CHANGE }, NOW);
     let first = |pending: &Pending| pending.triggers.first().map(ToString::to_string);
     assert_eq!(next(&mut queue).as_ref().and_then(first).as_deref(), Some("Role clerk@2"));
-    let failed = Ended::Failed { revokes: false, members: Some(BTreeSet::from([eve()])) };
+    let failed = Completion::Failed { revokes: false, members: Some(BTreeSet::from([eve()])) };
     queue.finished(&acme(), failed, NOW);
     wake(&mut queue);
     assert_eq!(next(&mut queue).as_ref().and_then(first).as_deref(), Some("Membership eve@3"));

@@ -64,7 +64,7 @@ pub(in crate::control) struct Pending {
     /// Members with an explicit revocation or a deleted object.
     pub(in crate::control) revoked: BTreeSet<Email>,
     /// Whether the running pass must stop early.
-    pub(in crate::control) presses: bool,
+    pub(in crate::control) must_preempt: bool,
     /// Objects that triggered the work.
     pub(in crate::control) triggers: Triggers,
     /// Time of the first request.
@@ -87,7 +87,7 @@ impl Pending {
     /// Restricts the work to these people, or extends it to the whole account.
     pub(super) fn of(mut self, members: Option<BTreeSet<Email>>) -> Self {
         self.whole = members.is_none();
-        self.presses = self.whole && self.lane == Lane::Revocations;
+        self.must_preempt = self.whole && self.lane == Lane::Revocations;
         self.members = members.unwrap_or_default();
         self.revoked.retain(|email| self.members.contains(email));
         if !self.whole {
@@ -102,7 +102,7 @@ impl Pending {
         let revoked: BTreeSet<Email> = self.revoked.intersection(people).cloned().collect();
         self.revoked.retain(|email| !revoked.contains(email));
         self.members.retain(|email| !revoked.contains(email));
-        if self.lane == Lane::Revocations && !self.presses && self.revoked.is_empty() {
+        if self.lane == Lane::Revocations && !self.must_preempt && self.revoked.is_empty() {
             self.lane = Lane::Changes;
         }
         Self {
@@ -110,7 +110,7 @@ impl Pending {
             members: revoked.clone(),
             triggers: self.triggers.take(&revoked),
             revoked,
-            presses: false,
+            must_preempt: false,
             since: self.since,
             lane: Lane::Revocations,
             changed: self.changed,
@@ -127,7 +127,7 @@ impl Pending {
         self.whole |= other.whole;
         self.members.extend(other.members);
         self.revoked.extend(other.revoked);
-        self.presses |= other.presses;
+        self.must_preempt |= other.must_preempt;
         self.triggers.merge(other.triggers);
         self.since = earlier(self.since, other.since);
         self.lane = self.lane.min(other.lane);
@@ -141,7 +141,7 @@ fn earlier(one: Option<Mono>, other: Option<Mono>) -> Option<Mono> {
 
 /// Outcome of a pass for the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::control) enum Ended {
+pub(in crate::control) enum Completion {
     /// All work is done.
     Done,
     /// The rest needs a pass over the whole account, at once.
@@ -159,7 +159,7 @@ pub(in crate::control) enum Ended {
     },
 }
 
-impl Ended {
+impl Completion {
     /// Failure of the whole work, which may revoke access.
     pub(in crate::control) const FAILED: Self = Self::Failed { revokes: true, members: None };
 }

@@ -252,7 +252,7 @@ fn a_path_is_written_as_it_is_built() {
 
 /// Any number of faults, advice or duplicates must give a message of readable length.
 #[test]
-fn of_many_five_are_told_and_the_others_counted() {
+fn at_most_five_findings_are_listed_and_the_rest_counted() {
     let mut builder = FindingsBuilder::new(KindName::Role, "east", "cells");
     for place in 0..7 {
         builder.add("spec.permissions", FindingKind::UnknownSection(Unknown::alone(&format!("s{place}"))));
@@ -268,12 +268,12 @@ fn of_many_five_are_told_and_the_others_counted() {
     assert!(advice.contains("s4") && !advice.contains("s5") && advice.ends_with("; and 2 more"), "{advice}");
 
     let all: Arc<[Name]> = (0..10_000).map(|place| format!("m{place}").into()).collect();
-    let said = |own: &str| {
+    let sentence_of = |own: &str| {
         let duplicate = DuplicateMembership { email: Names::short().email, own: own.into(), all: all.clone() };
         FindingKind::DuplicateMembership(Box::new(duplicate)).to_string()
     };
-    assert!(said("m0").contains("(also m1, m2, m3, m4, m5 and 9994 more)"), "{}", said("m0"));
-    assert!(said("m9").contains("(also m0, m1, m2, m3, m4 and 9994 more)"), "{}", said("m9"));
+    assert!(sentence_of("m0").contains("(also m1, m2, m3, m4, m5 and 9994 more)"), "{}", sentence_of("m0"));
+    assert!(sentence_of("m9").contains("(also m0, m1, m2, m3, m4 and 9994 more)"), "{}", sentence_of("m9"));
 }
 
 #[test]

@@ -126,20 +126,20 @@ impl Findings {
     /// Returns a message on all advice: five of each kind are listed and the others counted. Empty if there is none.
     #[must_use]
     pub fn advice_message(&self) -> String {
-        let mut told: Vec<(std::mem::Discriminant<FindingKind>, usize)> = Vec::new();
+        let mut counts: Vec<(std::mem::Discriminant<FindingKind>, usize)> = Vec::new();
         let mut shown: Vec<String> = Vec::new();
         for finding in self.advice() {
             let kind = std::mem::discriminant(&finding.kind);
-            let place = told.iter().position(|(known, _)| *known == kind).unwrap_or_else(|| {
-                told.push((kind, 0));
-                told.len() - 1
+            let place = counts.iter().position(|(known, _)| *known == kind).unwrap_or_else(|| {
+                counts.push((kind, 0));
+                counts.len() - 1
             });
-            told[place].1 += 1;
-            if told[place].1 <= MOST {
+            counts[place].1 += 1;
+            if counts[place].1 <= MOST {
                 shown.push(finding.to_string());
             }
         }
-        let more: usize = told.iter().map(|(_, count)| count.saturating_sub(MOST)).sum();
+        let more: usize = counts.iter().map(|(_, count)| count.saturating_sub(MOST)).sum();
         if more > 0 {
             shown.push(format!("and {more} more"));
         }

@@ -1,4 +1,4 @@
-//! Defines findings: everything that can be said of an object, as types. One kind has one sentence ([`FindingKind`]'s
+//! Defines findings: all statements about an object, as types. One kind has one sentence ([`FindingKind`]'s
 //! `Display`), and one reason ([`FindingKind::reason`]). The sentence says what is wrong and what would be right. No other
 //! module builds such a sentence, and no module parses one. Created by the checks in `resolve`, `evaluate` and `model::compile`, and
 //! by stores as advice; read by reports and the CLI.

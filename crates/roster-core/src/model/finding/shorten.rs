@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_names_so_many_and_counts_the_others() {
+    fn a_long_list_is_cut_and_the_rest_counted() {
         assert_eq!(List(&["a", "b"], 2).to_string(), "a, b");
         assert_eq!(List(&["a", "b", "c"], 2).to_string(), "a, b and 1 more");
     }

@@ -1,7 +1,7 @@
 //! Tests the lease machine: several replicas, a store of Leases that change by compare-and-set, and time as a value.
 
-mod believers;
 mod keeping;
 mod shares;
+mod single_holder;
 mod taking;
 mod world;

@@ -1,12 +1,12 @@
 //! Tests several shards: fair shares, and replicas with a different number of shards.
 
-use roster_core::control::ShareEvent;
+use roster_core::control::ShardEvent;
 use roster_core::control::leases::{LeaseEvent, LeaseLog};
 
 use super::world::{BEGIN, SECOND, World};
 
 fn counts(world: &World, shards: u16) -> Vec<usize> {
-    let held = |index| (0..shards).filter(|shard| world.believes(index, *shard)).count();
+    let held = |index| (0..shards).filter(|shard| world.holds(index, *shard)).count();
     (0..world.replicas.len()).map(held).collect()
 }
 
@@ -18,15 +18,15 @@ fn fair_shares_move_one_by_one() {
     world.run(20 * SECOND);
     assert_eq!(counts(&world, 8), [4, 4]);
     world.join("c", 8);
-    let told = |world: &World| -> Vec<usize> {
-        let back = |event: &&ShareEvent| matches!(event, ShareEvent::GiveBack(_));
-        world.replicas.iter().map(|replica| replica.told.iter().filter(back).count()).collect()
+    let reported = |world: &World| -> Vec<usize> {
+        let back = |event: &&ShardEvent| matches!(event, ShardEvent::GiveBack(_));
+        world.replicas.iter().map(|replica| replica.reported.iter().filter(back).count()).collect()
     };
-    let before = told(&world);
+    let before = reported(&world);
     let mut seen = before.clone();
     for _ in 0..30 {
         world.run(SECOND);
-        let now = told(&world);
+        let now = reported(&world);
         assert!(now.iter().zip(&seen).all(|(now, seen)| now - seen <= 1), "{seen:?}, then {now:?}");
         seen = now;
     }
@@ -35,7 +35,7 @@ fn fair_shares_move_one_by_one() {
 }
 
 #[test]
-fn a_shard_is_kept_until_its_last_write_has_ended() {
+fn a_shard_is_released_only_after_its_last_write() {
     let mut world = World::new();
     world.gives_back = false;
     world.join("a", 2);
@@ -51,18 +51,18 @@ fn a_shard_is_kept_until_its_last_write_has_ended() {
 }
 
 #[test]
-fn what_holders_say_is_told() {
+fn notes_of_holders_are_reported() {
     let mut world = World::new();
     world.join("a", 2);
     world.run(5 * SECOND);
     let epoch = world.replicas[0].held[&1];
-    world.absorb(0, LeaseEvent::Say(1, epoch, "news".to_owned()));
+    world.absorb(0, LeaseEvent::PublishNote(1, epoch, "news".to_owned()));
     world.run(5 * SECOND);
-    let told = world.replicas[0].told.iter().rev().find_map(|event| match event {
-        ShareEvent::Told(told) => Some(told.clone()),
+    let reported = world.replicas[0].reported.iter().rev().find_map(|event| match event {
+        ShardEvent::Notes(reported) => Some(reported.clone()),
         _ => None,
     });
-    assert_eq!(told.unwrap(), [(1, "news".to_owned())].into());
+    assert_eq!(reported.unwrap(), [(1, "news".to_owned())].into());
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn replicas_of_another_number_of_shards_are_waited_for() {
 }
 
 #[test]
-fn everything_is_given_back_to_a_holder_that_does_not_look_at_others() {
+fn everything_is_released_to_a_holder_that_ignores_others() {
     let mut world = World::new();
     let one = world.join("one", 2);
     world.run(5 * SECOND);
@@ -99,14 +99,14 @@ fn everything_is_given_back_to_a_holder_that_does_not_look_at_others() {
     world.run(5 * SECOND);
     assert_eq!(world.replicas[one].asked_back.len(), 2);
     assert_eq!((counts(&world, 2), world.holder("roster-0-of-2")), (vec![0], None));
-    // It ends; its Lease expires, and is deleted.
+    // It stops; its Lease expires and is deleted.
     world.run(25 * SECOND);
     assert_eq!(counts(&world, 2), [2]);
     assert!(!world.leases.contains_key("roster"));
 }
 
 #[test]
-fn a_replica_that_is_gone_is_counted_no_more() {
+fn a_stopped_replica_is_not_counted() {
     let mut world = World::new();
     world.join("a", 4);
     world.join("b", 4);

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use jiff::ToSpan as _;
 use roster_core::contract::Epoch;
-use roster_core::control::ShareEvent;
+use roster_core::control::ShardEvent;
 use roster_core::control::leases::{LeaseAnswer, LeaseEffect, LeaseEvent, LeaseTiming, ShardConfig, ShardCoordinator};
 use roster_core::control::{Mono, Now};
 
 use super::world::{BEGIN, SECOND, World, fault};
 
 fn taken(world: &World, index: usize) -> Option<(Epoch, bool)> {
-    world.replicas[index].told.iter().find_map(|event| match event {
-        ShareEvent::Taken { epoch, clean, .. } => Some((*epoch, *clean)),
+    world.replicas[index].reported.iter().find_map(|event| match event {
+        ShardEvent::Taken { epoch, clean, .. } => Some((*epoch, *clean)),
         _ => None,
     })
 }
@@ -23,10 +23,10 @@ fn a_free_lease_is_taken_at_once() {
     let one = world.join("one", 1);
     world.run(SECOND);
     let (epoch, clean) = taken(&world, one).unwrap();
-    assert!(world.believes(one, 0));
+    assert!(world.holds(one, 0));
     assert!(epoch.0 >= BEGIN.as_microsecond());
     assert!(!clean, "of a new Lease nobody can say what was before");
-    world.absorb(one, LeaseEvent::EveryStoreKnows(0, epoch));
+    world.absorb(one, LeaseEvent::MarkClean(0, epoch));
     world.release(one, 0);
     let two = world.join("two", 1);
     world.run(SECOND);
@@ -36,7 +36,7 @@ fn a_free_lease_is_taken_at_once() {
 }
 
 #[test]
-fn expiry_is_judged_by_the_own_clock() {
+fn expiry_is_measured_by_the_local_clock() {
     // A Lease that was renewed long ago, or will be in hours, by the clock of whoever held it.
     for hours in [-8, 8] {
         let mut world = World::new();
@@ -60,14 +60,14 @@ fn a_lease_that_is_renewed_is_never_taken() {
     let two = world.join("two", 1);
     for _ in 0..100 {
         world.run(SECOND);
-        assert_eq!(world.believers(0), [one]);
+        assert_eq!(world.holders(0), [one]);
     }
     assert_eq!(taken(&world, two), None);
-    assert!(matches!(world.replicas[two].told.last(), Some(ShareEvent::Waiting)));
+    assert!(matches!(world.replicas[two].reported.last(), Some(ShardEvent::CanAcquire)));
 }
 
 #[test]
-fn a_lease_given_back_unclean_says_so() {
+fn an_unclean_release_is_recorded_in_the_lease() {
     let mut world = World::new();
     world.put("roster", Some("died"), BEGIN);
     let one = world.join("one", 1);
@@ -79,16 +79,16 @@ fn a_lease_given_back_unclean_says_so() {
     let two = world.join("two", 1);
     world.run(SECOND);
     let (epoch, clean) = taken(&world, two).unwrap();
-    assert!(!clean, "whoever came before said so");
+    assert!(!clean, "the former holder recorded it");
     assert_eq!(world.annotation("roster", "roster.dev/unclean"), None, "that was another one's word");
-    world.absorb(two, LeaseEvent::EveryStoreKnows(0, epoch));
+    world.absorb(two, LeaseEvent::MarkClean(0, epoch));
     world.release(two, 0);
     world.run(SECOND / 10);
     assert_eq!(world.annotation("roster", "roster.dev/unclean"), None);
 }
 
 #[test]
-fn whatever_else_is_on_a_lease_stays() {
+fn other_fields_of_a_lease_are_kept() {
     let mut world = World::new();
     world.put("roster", None, BEGIN);
     let lease = world.leases.get_mut("roster").unwrap();
@@ -103,12 +103,12 @@ fn whatever_else_is_on_a_lease_stays() {
     assert_eq!(world.annotation("roster", "roster.dev/gone-over"), None, "that was another one's word");
     assert_eq!(world.lease("roster").spec.as_ref().unwrap().strategy.as_deref(), Some("OldestEmulationVersion"));
     let epoch = world.replicas[one].held[&0];
-    world.absorb(one, LeaseEvent::Say(0, epoch, "{\"uid\":3}".to_owned()));
+    world.absorb(one, LeaseEvent::PublishNote(0, epoch, "{\"uid\":3}".to_owned()));
     world.run(3 * SECOND);
     assert_eq!(world.annotation("roster", "roster.dev/gone-over"), Some("{\"uid\":3}"));
 }
 
-/// A machine whose list is answered by `result`; what it tells.
+/// Returns the events of a machine whose list request is answered by `result`.
 fn listed(result: Option<Result<LeaseAnswer, roster_core::control::ApiFault>>) -> Vec<String> {
     let config = ShardConfig {
         namespace: "nowhere".to_owned(),
@@ -127,14 +127,14 @@ fn listed(result: Option<Result<LeaseAnswer, roster_core::control::ApiFault>>) -
     }
     machine.decide(at(end), &mut effects);
     let why = effects.into_iter().filter_map(|effect| match effect {
-        LeaseEffect::Tell(ShareEvent::Unable(why)) => Some(why),
+        LeaseEffect::Report(ShardEvent::CannotAcquire(why)) => Some(why),
         _ => None,
     });
     why.collect()
 }
 
 #[test]
-fn a_refusal_is_said_at_once_with_what_to_do() {
+fn a_refusal_is_reported_at_once_with_a_remedy() {
     let missing = listed(Some(Err(fault(Some(404), "namespaces \"nowhere\" not found"))));
     let hint = "create it with `kubectl create namespace nowhere`";
     assert_eq!(missing, [format!("cannot take a lease in nowhere: namespaces \"nowhere\" not found; {hint}")]);
@@ -146,19 +146,20 @@ fn a_refusal_is_said_at_once_with_what_to_do() {
 }
 
 #[test]
-fn whoever_could_take_part_says_so_after_five_failures() {
+fn a_replica_with_earlier_success_reports_after_five_failures() {
     let mut world = World::new();
     world.put("roster", Some("another"), BEGIN);
     let one = world.join("one", 1);
     world.run(3 * SECOND);
     world.replicas[one].is_cut_off = true;
-    let unable = |world: &World| world.replicas[one].told.iter().any(|event| matches!(event, ShareEvent::Unable(_)));
-    // Each round is broken off after ten seconds, and the next one begins two seconds later.
+    let unable =
+        |world: &World| world.replicas[one].reported.iter().any(|event| matches!(event, ShardEvent::CannotAcquire(_)));
+    // Each round is aborted after ten seconds, and the next one begins two seconds later.
     world.run(50 * SECOND);
     assert!(!unable(&world));
     world.run(15 * SECOND);
     assert!(unable(&world));
     world.replicas[one].is_cut_off = false;
     world.run(15 * SECOND);
-    assert!(matches!(world.replicas[one].told.last(), Some(ShareEvent::Waiting)));
+    assert!(matches!(world.replicas[one].reported.last(), Some(ShardEvent::CanAcquire)));
 }

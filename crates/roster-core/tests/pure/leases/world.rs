@@ -11,7 +11,7 @@ use roster_core::control::leases::{
     CallId, LeaseAnswer, LeaseCall, LeaseEffect, LeaseEvent, LeaseLog, LeaseRequest, LeaseTiming, ShardConfig,
     ShardCoordinator,
 };
-use roster_core::control::{ApiFault, Mono, Now, ShareEvent};
+use roster_core::control::{ApiFault, Mono, Now, ShardEvent};
 
 /// Milliseconds since the beginning.
 pub type Time = u64;
@@ -35,15 +35,15 @@ impl Random {
     }
 }
 
-/// One machine, and what it told.
+/// One machine, and the events that it reported.
 pub struct Replica {
     pub machine: ShardCoordinator,
     pub identity: String,
     /// Shards that were announced to it as its own, with their epochs.
     pub held: BTreeMap<u16, Epoch>,
-    /// Shards that it was asked to give back.
+    /// Shards that it was asked to release.
     pub asked_back: BTreeSet<u16>,
-    pub told: Vec<ShareEvent>,
+    pub reported: Vec<ShardEvent>,
     pub lost: Vec<(u16, &'static str)>,
     pub log: Vec<LeaseLog>,
     pub stopped: bool,
@@ -51,11 +51,11 @@ pub struct Replica {
     pub skew: i64,
     /// End of the time in which the process is frozen.
     pub frozen_until: Time,
-    /// Its calls are lost on their way.
+    /// Whether its calls are lost.
     pub is_cut_off: bool,
-    /// Its writes are answered so late.
+    /// Delay of answers to its writes.
     pub slow_answers: Time,
-    /// So many of its calls are carried out and not answered.
+    /// Number of calls that are carried out but not answered.
     pub lost_answers: u32,
 }
 
@@ -68,9 +68,9 @@ pub struct World {
     pub time: Time,
     pub leases: BTreeMap<String, Lease>,
     pub replicas: Vec<Replica>,
-    /// Latency of calls, and what may happen to them; calm where there is none.
+    /// Latency and faults of calls; no faults if absent.
     pub random: Option<Random>,
-    /// Whether the loop gives shards back as soon as it is asked to.
+    /// Whether the loop releases shards as soon as it is asked to.
     pub gives_back: bool,
     /// Highest epoch of each shard.
     pub epochs: BTreeMap<u16, Epoch>,
@@ -78,8 +78,8 @@ pub struct World {
     items: Vec<(Time, Item)>,
 }
 
-pub fn fault(code: Option<u16>, said: &str) -> ApiFault {
-    ApiFault { code, said: said.to_owned(), lacks_right: None }
+pub fn fault(code: Option<u16>, message: &str) -> ApiFault {
+    ApiFault { code, message: message.to_owned(), lacks_right: None }
 }
 
 impl World {
@@ -102,12 +102,12 @@ impl World {
         self.replicas.len() - 1
     }
 
-    /// Puts another process in the place of one that died.
+    /// Replaces a process that died by a new one.
     pub fn restart(&mut self, index: usize, identity: &str, shards: u16) {
         self.replicas[index] = replica(identity, shards);
     }
 
-    /// A Lease as somebody else left it.
+    /// Sets a Lease as others left it.
     pub fn put(&mut self, name: &str, holder: Option<&str>, at: Timestamp) {
         let spec = LeaseSpec {
             holder_identity: holder.map(str::to_owned),
@@ -173,13 +173,13 @@ impl World {
         Now { mono: Mono(Duration::from_millis(self.time)), wall }
     }
 
-    /// Hands an event to a machine.
+    /// Passes an event to a machine.
     pub fn absorb(&mut self, index: usize, event: LeaseEvent) {
         let now = self.now(&self.replicas[index]);
         self.replicas[index].machine.absorb(event, now);
     }
 
-    /// Gives a shard back, as the loop does when its last write has ended.
+    /// Releases a shard, as the loop does after its last write.
     pub fn release(&mut self, index: usize, shard: u16) {
         let epoch = self.replicas[index].held.remove(&shard).unwrap();
         self.absorb(index, LeaseEvent::Release(shard, epoch));
@@ -187,14 +187,14 @@ impl World {
     }
 
     /// Returns whether a replica may write in a shard now.
-    pub fn believes(&self, index: usize, shard: u16) -> bool {
+    pub fn holds(&self, index: usize, shard: u16) -> bool {
         let replica = &self.replicas[index];
         let until = replica.held.get(&shard).and_then(|epoch| replica.machine.until(shard, *epoch));
         until.is_some_and(|until| Mono(Duration::from_millis(self.time)) < until)
     }
 
-    pub fn believers(&self, shard: u16) -> Vec<usize> {
-        (0..self.replicas.len()).filter(|index| self.believes(*index, shard)).collect()
+    pub fn holders(&self, shard: u16) -> Vec<usize> {
+        (0..self.replicas.len()).filter(|index| self.holds(*index, shard)).collect()
     }
 
     fn decide(&mut self, index: usize) {
@@ -207,7 +207,7 @@ impl World {
             let replica = &mut self.replicas[index];
             match effect {
                 LeaseEffect::Call(call) => self.send(index, call),
-                LeaseEffect::Tell(event) => self.tell(index, event),
+                LeaseEffect::Report(event) => self.report(index, event),
                 LeaseEffect::Lost { shard, why, .. } => {
                     replica.held.remove(&shard);
                     replica.lost.push((shard, why));
@@ -218,20 +218,20 @@ impl World {
         }
     }
 
-    fn tell(&mut self, index: usize, event: ShareEvent) {
+    fn report(&mut self, index: usize, event: ShardEvent) {
         match &event {
-            ShareEvent::Taken { shard, epoch, .. } => {
+            ShardEvent::Taken { shard, epoch, .. } => {
                 let (shard, epoch) = (*shard, *epoch);
-                let others = self.believers(shard);
+                let others = self.holders(shard);
                 self.replicas[index].held.insert(shard, epoch);
-                // A process that was frozen meanwhile gets a shard in which it does not believe any more.
-                if self.believes(index, shard) {
+                // A process that was frozen meanwhile receives a shard that it no longer holds.
+                if self.holds(index, shard) {
                     assert!(others.is_empty(), "{others:?} at {} ms, shard {shard}", self.time);
                     let before = self.epochs.insert(shard, epoch);
                     assert!(before.is_none_or(|before| before < epoch), "{before:?}, then {epoch:?}");
                 }
             }
-            ShareEvent::GiveBack(shard) => {
+            ShardEvent::GiveBack(shard) => {
                 self.replicas[index].asked_back.insert(*shard);
                 if self.gives_back && self.replicas[index].held.contains_key(shard) {
                     let epoch = self.replicas[index].held.remove(shard).unwrap();
@@ -240,7 +240,7 @@ impl World {
             }
             _ => {}
         }
-        self.replicas[index].told.push(event);
+        self.replicas[index].reported.push(event);
     }
 
     fn send(&mut self, index: usize, call: LeaseCall) {
@@ -281,7 +281,7 @@ impl World {
                 }
             }
             Item::Answered(index, identity, id, result) => {
-                // The process that asked may be gone.
+                // The process that sent the request may have died.
                 if self.replicas[index].identity == identity {
                     self.absorb(index, LeaseEvent::Answered { id, result });
                 }
@@ -326,7 +326,7 @@ impl World {
         Ok(())
     }
 
-    /// Checks that a replica takes a Lease only after the belief of all others has ended.
+    /// Checks that a replica takes a Lease only when no other replica is a holder.
     fn nobody_else_believes(&self, name: &str, identity: &str, lease: &Lease) {
         let Some(roster_core::control::leases::LeaseName::Shard { shard, .. }) =
             roster_core::control::leases::LeaseName::parse(name)
@@ -336,7 +336,7 @@ impl World {
         if roster_core::control::leases::holder(lease).is_none() || self.holder(name) == Some(identity) {
             return;
         }
-        let others = self.believers(shard);
+        let others = self.holders(shard);
         let others: Vec<&usize> = others.iter().filter(|index| self.replicas[**index].identity != identity).collect();
         assert!(others.is_empty(), "{identity} takes {name} at {} ms from {others:?}", self.time);
     }
@@ -365,7 +365,7 @@ fn replica(identity: &str, shards: u16) -> Replica {
         identity: identity.to_owned(),
         held: BTreeMap::new(),
         asked_back: BTreeSet::new(),
-        told: Vec::new(),
+        reported: Vec::new(),
         lost: Vec::new(),
         log: Vec::new(),
         stopped: false,

@@ -32,7 +32,7 @@ fn invited(portal: &Portal, role: &str) -> Portal {
 }
 
 #[test]
-fn each_role_may_what_its_column_says_whether_invited_or_entered_directly() {
+fn each_role_has_the_permissions_of_its_column_whether_invited_or_entered_directly() {
     let (portal, direct) = (portal(), portal().at("developer-platform/acme-direct"));
     let table = Table::parse(MATRIX);
     direct.is_as_in(&table, |title| if title == "Owner" { direct.levels(OWNER) } else { direct.holder(title) });

@@ -42,7 +42,7 @@ fn set(portal: &Portal, column: &str, permissions: &str) -> Portal {
 }
 
 #[test]
-fn each_role_may_what_its_column_says() {
+fn each_role_has_the_permissions_of_its_column() {
     let portal = portal();
     portal.is_as_in(&matrix(), |column| match column {
         CUSTOM => set(&portal, CUSTOM, "").probe("roleRef: {kind: Role, name: cells}"),
@@ -51,7 +51,7 @@ fn each_role_may_what_its_column_says() {
 }
 
 #[test]
-fn permissions_stand_in_their_categories() {
+fn permissions_are_in_their_categories() {
     let portal = portal();
     let sections = portal.spec().sections.iter();
     let categories: Vec<_> = sections.map(|s| [s.name.clone(), s.category.clone().unwrap()]).collect();
@@ -144,7 +144,7 @@ fn only_superadmin_and_account_holder_change_the_matrix_and_requests_go_by_their
 }
 
 #[test]
-fn the_advice_of_the_document_is_given_to_whoever_it_concerns() {
+fn the_advice_of_the_document_reaches_those_concerned() {
     let portal = portal();
     let advised = |section: &str| {
         let role = &set(&portal, "Supervisor", &format!("{section}: Allowed"));

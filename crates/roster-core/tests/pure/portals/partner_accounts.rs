@@ -43,7 +43,7 @@ fn partner() -> Portal {
 }
 
 #[test]
-fn each_role_may_what_its_column_says() {
+fn each_role_has_the_permissions_of_its_column() {
     let partner = partner();
     partner.is_as_in(&Table::parse(MATRIX), |title| partner.holder(title));
 }
@@ -114,7 +114,7 @@ fn what_concerns_managed_accounts_is_for_the_partners_company_admin() {
     ] {
         assert!(rules.iter().any(|has| has == rule), "{rule}");
     }
-    // Who holds these sections, the matrix says: the partner's Company Admin, and for own-details everybody.
+    // By the matrix, the partner's Company Admin holds these sections, and everybody holds own-details.
 }
 
 #[test]

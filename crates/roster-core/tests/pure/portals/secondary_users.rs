@@ -30,7 +30,7 @@ fn portal() -> Portal {
 }
 
 #[test]
-fn each_user_may_what_the_document_says() {
+fn each_user_has_the_permissions_of_the_document() {
     let portal = portal();
     portal.is_as_in(&Table::parse(WHO_MAY), |column| match column {
         "primary" => portal.levels(PRIMARY),
@@ -54,7 +54,7 @@ fn the_restrictions_are_off_unless_applied_but_for_the_one_on_secondary_users() 
 
 #[test]
 fn it_is_on_for_existing_users_too_and_each_is_opted_in_one_at_a_time() {
-    // What only the primary user has comes from a group here, to both of them.
+    // Here a group grants both of them permissions that only the primary user has by default.
     let portal = portal();
     let managers = portal.object("UserGroup", "managers", "permissions: {secondary-users: Allowed, api-keys: Allowed}");
     let portal = portal.with(&managers).with(&portal.object(

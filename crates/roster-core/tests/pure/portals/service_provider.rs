@@ -24,7 +24,7 @@ const LADDERS: &str = "
 | sip-credentials                 | Hide View Edit               |
 ";
 
-/// At or above `from` a section needs another one at View; without that, this is what is left.
+/// Section that needs another one at View from level `from` on, and the level that is left without it.
 const PREREQUISITES: &str = "
 | section                         | from | needs                | left |
 |---------------------------------|------|----------------------|------|
@@ -41,7 +41,7 @@ const PREREQUISITES: &str = "
 
 const ADVISORY: &str = "route-plan at Edit: A changed route can stop customers' calls.";
 
-/// Our reading of the four groups.
+/// Levels of the four groups, as we interpret the document.
 const GROUPS: &str = "
 | section                         | admin  | customer-support | limited-support | view-only |
 |---------------------------------|--------|------------------|-----------------|-----------|
@@ -164,7 +164,7 @@ fn a_route_plan_above_view_is_advised_and_nothing_else_is() {
         let names: Vec<&str> = all.map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, groups);
     };
-    // The other two cannot stand alone.
+    // The other two groups need another group.
     advised(&["activation-desk", "bulk-statuses", "routing"]);
     assert_eq!(advice(&resolved.definitions.groups["routing"].findings), [ADVISORY]);
     assert_eq!(advice(&resolved.views["nils"].findings), [ADVISORY], "whoever holds it is told, too");

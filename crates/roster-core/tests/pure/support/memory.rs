@@ -23,7 +23,7 @@ pub struct Memory {
 
 impl Memory {
     pub fn layout(&self) -> Layout {
-        let content = self.account.as_ref().and_then(|seen| seen.content.as_ref());
+        let content = self.account.as_ref().and_then(|existing| existing.content.as_ref());
         content.map(|content| content.layout.clone()).unwrap_or_default()
     }
 
@@ -68,16 +68,18 @@ impl Memory {
                 continue;
             };
             match (&change.object, content) {
-                (ObjectKey::Account, Content::Account(content)) => self.account = seen(content, mark, *fingerprint),
+                (ObjectKey::Account, Content::Account(content)) => self.account = existing(content, mark, *fingerprint),
                 (ObjectKey::Role(name), Content::Role(content)) => {
-                    self.roles.extend(seen(content, mark, *fingerprint).map(|seen| (name.clone(), seen)));
+                    self.roles.extend(existing(content, mark, *fingerprint).map(|existing| (name.clone(), existing)));
                 }
                 (ObjectKey::Group(name), Content::Group(content)) => {
-                    self.groups.extend(seen(content, mark, *fingerprint).map(|seen| (name.clone(), seen)));
+                    self.groups.extend(existing(content, mark, *fingerprint).map(|existing| (name.clone(), existing)));
                 }
                 (ObjectKey::Member(email), Content::Member(content)) => {
                     assert_eq!(content.ranks.as_slice().len(), plan.layout.len(), "ranks of another layout: {email}");
-                    self.members.extend(seen(content.as_ref(), mark, *fingerprint).map(|seen| (email.clone(), seen)));
+                    self.members.extend(
+                        existing(content.as_ref(), mark, *fingerprint).map(|existing| (email.clone(), existing)),
+                    );
                 }
                 other => panic!("{other:?}"),
             }
@@ -94,14 +96,14 @@ impl Memory {
     fn translate(&mut self, plan: &Plan) {
         let account = plan.changes.iter().find(|change| change.object == ObjectKey::Account);
         let Some((_, fingerprint)) = account.and_then(|change| change.put.as_ref()) else { return };
-        let Some(seen) = &self.account else { return };
+        let Some(existing) = &self.account else { return };
         let (from, to) = (self.layout(), &plan.layout);
-        if seen.fingerprint == Some(*fingerprint) || from == *to {
+        if existing.fingerprint == Some(*fingerprint) || from == *to {
             return;
         }
-        let members = self.members.values_mut().filter_map(|seen| seen.content.as_mut()).map(|c| &mut c.ranks);
-        let roles = self.roles.values_mut().filter_map(|seen| seen.content.as_mut()).map(|c| &mut c.ranks);
-        let groups = self.groups.values_mut().filter_map(|seen| seen.content.as_mut()).map(|c| &mut c.ranks);
+        let members = self.members.values_mut().filter_map(|existing| existing.content.as_mut()).map(|c| &mut c.ranks);
+        let roles = self.roles.values_mut().filter_map(|existing| existing.content.as_mut()).map(|c| &mut c.ranks);
+        let groups = self.groups.values_mut().filter_map(|existing| existing.content.as_mut()).map(|c| &mut c.ranks);
         for ranks in members.chain(roles).chain(groups) {
             *ranks = to.translate(ranks, &from);
         }
@@ -115,20 +117,20 @@ impl Memory {
 
     /// Returns the content of a member, as the store shows it.
     pub fn access(&self, address: &str) -> String {
-        let seen = self.members.get(&Email::as_stored(address));
-        let content = seen.and_then(|seen| seen.content.as_ref());
+        let existing = self.members.get(&Email::as_stored(address));
+        let content = existing.and_then(|existing| existing.content.as_ref());
         content.map_or_else(|| "nobody".to_owned(), |content| describe(content, &self.layout()))
     }
 
     /// Changes a member in the store, behind Roster's back.
     pub fn tamper(&mut self, address: &str, change: impl FnOnce(&mut MemberContent)) {
-        let seen = self.members.get_mut(&Email::as_stored(address)).unwrap();
-        change(seen.content.as_mut().unwrap());
+        let existing = self.members.get_mut(&Email::as_stored(address)).unwrap();
+        change(existing.content.as_mut().unwrap());
     }
 }
 
 #[allow(clippy::unnecessary_wraps)]
-fn seen<C: Clone>(content: &C, mark: &Mark, fingerprint: Fingerprint) -> Option<Existing<C>> {
+fn existing<C: Clone>(content: &C, mark: &Mark, fingerprint: Fingerprint) -> Option<Existing<C>> {
     Some(Existing { content: Some(content.clone()), mark: Some(mark.clone()), fingerprint: Some(fingerprint) })
 }
 
