@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     change::{self, Choices},
     input::Input,
-    output::{self, BOLD, DIM, Format, counted, formats, paint},
+    output::{self, BOLD, DIM, Format, complain, counted, formats, paint},
     target::{Target, absent},
 };
 use crate::{api::DriftEntry, report::drift_sentence};
@@ -71,6 +71,9 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let choices = Choices { only_drift: true, ..Choices::default() };
     let changes = change::gather(&mut loaded, &args.target, choices, now).await?;
     let checked = changes.works.len();
+    for why in &changes.without_store {
+        complain(format!("not compared: {why}"));
+    }
     // A check of no accounts has no result.
     anyhow::ensure!(checked > 0, "{}", change::NO_ACCOUNT);
     if let Some(place) = changes.missing.first() {
@@ -95,7 +98,11 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         Format::Name => output::print_names(drift.accounts.iter().map(|account| account.account.as_str()))?,
         format => output::print(&text(&drift, format == Format::Wide))?,
     }
-    Ok(if drifted { super::NO } else { super::OK })
+    Ok(match (changes.without_store.is_empty(), drifted) {
+        (false, _) => super::FAILED,
+        (true, true) => super::NO,
+        (true, false) => super::OK,
+    })
 }
 
 fn text(drift: &Drift, wide: bool) -> String {

@@ -6,7 +6,7 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 
 use super::{list, list_all};
 use crate::{
-    api::{Account, ConditionType, IdentityStore, Membership, Role, SyncReason, UserGroup},
+    api::{Account, ConditionType, IdentityStore, InvalidReason, Membership, Role, SyncReason, UserGroup},
     model::{Email, first_of},
 };
 
@@ -119,7 +119,11 @@ fn reason(generation: Option<i64>, observed: Option<i64>, conditions: &[Conditio
         return Some("not reconciled yet".to_owned());
     }
     let find = |kind: ConditionType| conditions.iter().find(|condition| condition.type_ == kind.as_str());
-    let is_valid = find(ConditionType::Valid).is_none_or(|valid| valid.status == "True");
+    let invalid = find(ConditionType::Valid).filter(|valid| valid.status != "True");
+    if invalid.is_some_and(|valid| valid.reason == InvalidReason::OwnerImmutable.to_string()) {
+        return Some("OwnerImmutable (another owner stays in the store)".to_owned());
+    }
+    let is_valid = invalid.is_none();
     let synced = find(ConditionType::Synced).filter(|synced| synced.status == "False");
     let ready = find(ConditionType::Ready).filter(|ready| ready.status == "False" && is_valid);
     // Nothing enforces or delivers these yet; the store holds the rest.

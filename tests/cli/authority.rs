@@ -86,7 +86,7 @@ fn who_may_make_a_change_and_what_it_would_do() {
             None => roster(&format!("can-i --change -f - --as {who} --from {from}")).stdin(change),
         };
         let run = run.arg("--from").arg("examples/store.yaml").env("ROSTER_NOW", "2026-06-01T12:00:00Z");
-        said += &format!("$ {portal}, by {who}:{}\n{}\n", change.trim_end(), run.said());
+        said += &format!("$ {portal}, by {who}:{}\n{}\n", change.trim_end(), run.printed());
     }
     assert_snapshot!(said);
 }
@@ -94,9 +94,9 @@ fn who_may_make_a_change_and_what_it_would_do() {
 #[test]
 fn a_pipeline_may_grant_what_it_is_given() {
     let question = "can-i --change -f - --as system:serviceaccount:a:b --from examples/partner-accounts --from examples/store.yaml";
-    let allowed = roster(&format!("{question} --grant partner-accounts:finance")).stdin(NEWCOMER).said();
+    let allowed = roster(&format!("{question} --grant partner-accounts:finance")).stdin(NEWCOMER).printed();
     assert!(allowed.starts_with("exit code 0\n---- stdout\nyes  Membership partner-accounts/nils\n"), "{allowed}");
-    let other = roster(&format!("{question} --grant partner-accounts:read-only")).stdin(NEWCOMER).said();
+    let other = roster(&format!("{question} --grant partner-accounts:read-only")).stdin(NEWCOMER).printed();
     assert!(other.starts_with("exit code 1\n---- stdout\nno   Membership partner-accounts/nils\n"), "{other}");
 }
 
@@ -109,7 +109,7 @@ fn what_is_asked_must_be_whole() {
         "can-i --change --as sam@tidewater.example -f examples/gitops --from examples/secondary-users",
         "can-i Allowed payments --change --as sam@tidewater.example -f examples/secondary-users",
     ];
-    let said: String = cases.iter().map(|case| format!("$ roster {case}\n{}\n", roster(case).said())).collect();
+    let said: String = cases.iter().map(|case| format!("$ roster {case}\n{}\n", roster(case).printed())).collect();
     assert_snapshot!(said);
 }
 
@@ -123,6 +123,6 @@ fn a_matrix_is_reset_to_its_defaults() {
         format!("reset supervisors --account meridian {files}"),
         format!("reset --account meridian {files}"),
     ];
-    let said: String = cases.iter().map(|case| format!("$ roster {case}\n{}\n", roster(case).said())).collect();
+    let said: String = cases.iter().map(|case| format!("$ roster {case}\n{}\n", roster(case).printed())).collect();
     assert_snapshot!(said);
 }

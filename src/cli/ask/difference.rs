@@ -9,12 +9,23 @@ use super::{
 use crate::{
     cli::people::{Known, Person},
     model::Ranks,
+    resolve::Window,
 };
 
 /// Maximum number of sections in one sentence.
 const NAMED: usize = 4;
 /// Reason for a member whom no object declares; it replaces all other reasons.
 const STRAY: Reason = Reason::Since("no object declares the member, and undeclared members are kept");
+
+/// Returns a time of access in words.
+fn in_words(window: Window) -> String {
+    match (window.starts_at, window.expires_at) {
+        (None, None) => "without an end".to_owned(),
+        (Some(start), None) => format!("from {start}, without an end"),
+        (None, Some(end)) => format!("until {end}"),
+        (Some(start), Some(end)) => format!("from {start} until {end}"),
+    }
+}
 
 impl Subject<'_> {
     /// Returns a sentence on the difference between store and objects, for one section or all. `None` if no store is
@@ -28,7 +39,7 @@ impl Subject<'_> {
         let differs = |place: &usize| only.is_none_or(|one| one == *place) && at(&wanted, *place) != at(&given, *place);
         let places: Vec<usize> = (0..self.layout.len()).filter(differs).collect();
         if places.is_empty() {
-            return None;
+            return only.is_none().then(|| self.time_difference(person)).flatten();
         }
         let levels_of = |ranks: &Ranks| self.levels(ranks, &places);
         let known = stored.reasons.get(&person.email).copied();
@@ -36,6 +47,17 @@ impl Subject<'_> {
         let why = known.or_else(|| (!person.is_declared()).then_some(STRAY));
         let why = why.map(|why| why.to_string()).unwrap_or_default();
         Some(format!("the objects say {}; {} gives {}{why}", levels_of(&wanted), stored.place, levels_of(&given)))
+    }
+
+    /// Returns a sentence on the time of access in the store, if it differs from that of the objects.
+    fn time_difference(&self, person: &Person) -> Option<String> {
+        let stored = self.stored.as_ref()?;
+        let given = stored.member(&person.email)?.window;
+        let wanted = person.content.as_ref()?.window;
+        let (store, why) = (&stored.place, stored.reasons.get(&person.email).map(ToString::to_string));
+        let why = why.unwrap_or_default();
+        (given != wanted)
+            .then(|| format!("the objects say {}; {store} gives access {}{why}", in_words(wanted), in_words(given)))
     }
 
     /// Returns whether the shown access is from the store and not only from the objects.

@@ -29,7 +29,16 @@ pub async fn subjects<'a>(
 ) -> anyhow::Result<Vec<Subject<'a>>> {
     let mut all = Vec::with_capacity(loaded.accounts.len());
     for key in &loaded.accounts {
-        all.push(Subject::new(loaded, key.clone(), lookup, now).await?);
+        let missing = lookup.without_store(loaded, key).filter(|_| loaded.accounts.len() > 1);
+        // One account without a store must not keep the others from being answered.
+        let subject = match &missing {
+            Some(why) => {
+                complain(format!("note: {why}; the answer for this account is from the objects"));
+                Subject::new(loaded, key.clone(), &Lookup::default(), now).await?
+            }
+            None => Subject::new(loaded, key.clone(), lookup, now).await?,
+        };
+        all.push(subject);
     }
     Ok(all)
 }

@@ -53,6 +53,18 @@ impl Lookup {
         self.store.is_some()
     }
 
+    /// Returns whether a store is to be read.
+    #[must_use]
+    pub const fn is_given(&self) -> bool {
+        self.store.is_some() || self.sqlite_dir.is_some()
+    }
+
+    /// Returns why an account has no store that could be read; `None` if it has one, or if none is to be read.
+    #[must_use]
+    pub fn without_store(&self, loaded: &LoadedObjects, key: &AccountKey) -> Option<String> {
+        self.target()?.place(loaded, key).err().map(|error| error.to_string())
+    }
+
     /// Returns the stores to read; `None` if the answer comes from the objects.
     fn target(&self) -> Option<Target> {
         (self.store.is_some() || self.sqlite_dir.is_some()).then(|| Target {

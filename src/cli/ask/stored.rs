@@ -57,6 +57,11 @@ impl Stored {
         self.members.iter()
     }
 
+    /// Returns a member's content.
+    pub(super) fn member(&self, email: &Email) -> Option<&MemberContent> {
+        self.members.get(email)
+    }
+
     /// Returns a member's effective permissions at `now`.
     #[must_use]
     pub fn ranks(&self, email: &Email, now: Timestamp, sections: usize) -> Ranks {

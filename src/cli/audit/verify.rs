@@ -50,6 +50,8 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         let file = File::open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
         exported(&mut BufReader::new(file), &args.file)?
     };
+    // An export that failed writes nothing into a pipe.
+    anyhow::ensure!(is_store || report.records > 0, "{}: there are no records", args.file.display());
     if is_store && report.is_whole() && report.records == 0 {
         let accounts = super::store::open(&place).await?.accounts().await?.len();
         if accounts > 0 {

@@ -64,6 +64,8 @@ pub struct Changes {
     pub works: Vec<Work>,
     /// Applied from files before, and not in these files: accounts that stay as they are, with their stores.
     pub left: Vec<(AccountKey, StoreLocation)>,
+    /// Why accounts of a cluster were not compared: they name no store that exists.
+    pub without_store: Vec<String>,
     /// Stores of these accounts that are not there.
     pub missing: BTreeSet<StoreLocation>,
     /// Stores that a cluster's controller keeps although files are compared.
@@ -123,8 +125,17 @@ pub async fn gather(
     }
     let mut stores = Stores::default();
     let mut changes = Changes::default();
+    let several = loaded.accounts.len() > 1;
     for key in loaded.accounts.clone() {
-        let place = target.place(loaded, &key)?;
+        let place = match target.place(loaded, &key) {
+            Ok(place) => place,
+            // One account of a cluster that names no store must not keep the others from being compared.
+            Err(error) if !is_files && several => {
+                changes.without_store.push(error.to_string());
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let store = stores.get(target, loaded, &place).await?;
         if store.is_none() {
             // The controller uses a store, so this is the wrong location.

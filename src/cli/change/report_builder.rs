@@ -1,11 +1,12 @@
 //! Builds the [`Report`] of plans. Called by `roster plan`, `apply`, `import` and `review`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::{
     Changes, Revisions, Work, effect,
+    effect::Person,
     report::{
         AccountChanges, Action, Compares, Drifted, FieldChange, Granted, Guarded, Held, Invalid, LeftInStore,
         LimitChange, NO_GRANTS, OtherChange, Report, Step, Summary,
@@ -50,11 +51,16 @@ impl Report {
                     Action::Adopt => &mut summary.adopt,
                 } += 1;
             }
-            summary.gain += account.people.iter().filter(|person| person.gains_something()).count();
-            summary.lose += account.people.iter().filter(|person| person.loses_something()).count();
             summary.guarded += account.guarded.as_ref().map_or(0, |guarded| guarded.members.len());
             summary.orphaned += usize::from(account.orphaned.is_some());
         }
+        // Somebody who is in several accounts is one person.
+        let people = || accounts.iter().flat_map(|account| &account.people);
+        let counted = |people: &mut dyn Iterator<Item = &Person>| {
+            people.map(|person| &person.email).collect::<BTreeSet<_>>().len()
+        };
+        summary.gain = counted(&mut people().filter(|person| person.gains_something()));
+        summary.lose = counted(&mut people().filter(|person| person.loses_something()));
         let in_store = summary.add + summary.change + summary.remove + summary.orphaned > 0;
         let left = changes.left.iter();
         Self {

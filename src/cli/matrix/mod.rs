@@ -56,6 +56,10 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let mut input = args.input.clone();
     reach(&mut input, args.account.as_deref(), &args.lookup);
     let loaded = input.read_valid().await?;
+    anyhow::ensure!(
+        args.rows == Rows::People || !args.lookup.is_given(),
+        "--store and --sqlite-dir: only people are answered from a store; pass --rows people"
+    );
     let matrix = match (&args.account, &args.catalog) {
         (Some(account), _) => {
             let subject = Subject::new(&loaded, loaded.account(account).await?, &args.lookup, now).await?;

@@ -100,6 +100,16 @@ pub(super) struct Node {
     pub(super) rules: Vec<Rule>,
 }
 
+impl Node {
+    /// Returns whether a text has an allowed length and matches the pattern.
+    pub(super) fn admits(&self, text: &str) -> bool {
+        let count = text.chars().count();
+        let is_long = self.length.most.is_some_and(|most| count > most);
+        let is_short = self.length.least.is_some_and(|least| count < least);
+        !is_long && !is_short && self.pattern.as_ref().is_none_or(|pattern| pattern.matches(text))
+    }
+}
+
 /// Minimum and maximum number of characters, items or properties.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bounds {

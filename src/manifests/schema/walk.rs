@@ -240,6 +240,11 @@ impl<'a> Walker<'a, '_> {
             Type::Any => return,
         };
         let hint = match (node.kind, value) {
+            // In quotes it would still be no duration, for example.
+            (Type::String, Value::Bool(_) | Value::Number(_)) if !node.admits(&value.to_string()) => {
+                let words = node.pattern.as_ref().and_then(|pattern| api::pattern_in_words(&pattern.text));
+                words.map(|words| format!("; write {words}")).unwrap_or_default()
+            }
             (Type::String, Value::Bool(_) | Value::Number(_)) => format!("; put it in quotes: \"{value}\""),
             (Type::Boolean, Value::String(text)) if text == "true" || text == "false" => "; without quotes".to_owned(),
             (Type::Boolean, Value::String(text)) => {

@@ -426,3 +426,36 @@ fn the_deletion_of_an_account_with_many_people_waits_for_an_approval() {
     let few = workspace.printed("plan --from BEFORE --to AFTER");
     assert!(few.contains("the account is removed") && !few.contains("approve-removal"), "{few}");
 }
+
+/// Nobody's objects change, and the new layout cannot say what it does not have.
+#[test]
+fn what_a_section_or_level_that_goes_takes_away_is_a_loss() {
+    let settings = "\n  - name: settings\n    levels: [Hide, View, Edit]\n    requires: [{from: Edit, section: orders, level: View}]";
+    let without =
+        |text: String| text.replace(settings, "").replace(", settings: Edit", "").replace(", settings: View", "");
+    let lowest = |text: String| {
+        text.replace("{name: orders, levels: [Hide, View, Edit]}", "{name: orders, levels: [View, Edit]}")
+    };
+    let all = ["dana@acme.example", "eve@acme.example", "finn@acme.example", "olga@acme.example"];
+    let viewers = ["dana@acme.example", "finn@acme.example", "gil@acme.example"];
+    let revisions: [(&dyn Fn(String) -> String, &[&str], &str); 2] =
+        [(&without, &all, "settings"), (&lowest, &viewers, "orders")];
+    for (revise, expected, section) in revisions {
+        let workspace = Workspace::new();
+        workspace.revised("one", |text| text);
+        workspace.revised("two", revise);
+        let output = workspace.run("plan --from one --to two -o json").output().stdout;
+        let plan: serde_json::Value = serde_json::from_slice(&output).unwrap();
+        let people =
+            plan["accounts"].as_array().unwrap().iter().flat_map(|account| account["people"].as_array().unwrap());
+        let loses = |person: &&serde_json::Value| {
+            person["loses"].as_array().unwrap().iter().any(|one| one["section"] == section)
+        };
+        let mut losers: Vec<&str> = people.filter(loses).map(|person| person["email"].as_str().unwrap()).collect();
+        losers.sort_unstable();
+        assert_eq!(losers, expected, "{plan:#}");
+        assert_eq!(plan["summary"]["lose"], expected.len(), "{plan:#}");
+        let text = workspace.printed("plan --from one --to two");
+        assert!(!text.contains("nobody loses"), "{text}");
+    }
+}

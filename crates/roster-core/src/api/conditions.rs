@@ -195,7 +195,7 @@ pub struct DriftStatus {
     /// Time at which drift was last corrected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_corrected_time: Option<Time>,
-    /// Number of fields that differ, or differed at the last correction.
+    /// Number of fields that differ; 0 after a correction.
     #[schemars(schema_with = "schema::total")]
     pub count: i64,
     /// The first fields that differ.

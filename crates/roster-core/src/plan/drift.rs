@@ -1,6 +1,8 @@
 //! Lists the differences between two contents, field by field. Called by `plan::diff` and `plan::members` for objects
 //! that have drifted, and by `report` for changes.
 
+use std::collections::HashSet;
+
 use super::{Change, Content, Existing, ObjectKey, Observed, Plan, fingerprint::Translated, members::is_within};
 use crate::{
     api::DriftEntry,
@@ -27,6 +29,9 @@ const NAMED: usize = 5;
 /// Maximum number of sections in a summary of a member's content.
 const SUMMARIZED: usize = 8;
 
+/// Word for a section that allows nothing any more because the catalog changed.
+const NO_ACCESS: &str = "(no access)";
+
 /// Word for an absent value in an entry.
 pub(crate) const ABSENT: &str = "(absent)";
 
@@ -34,6 +39,9 @@ pub(crate) const ABSENT: &str = "(absent)";
 pub(super) trait Differs {
     /// Returns the fields that differ: name, desired value, observed value.
     fn differences(&self, observed: &Self, layout: &Layout) -> Vec<(String, String, String)>;
+
+    /// Returns the permissions that it gives or grants; `None` for the account itself.
+    fn ranks(&self) -> Option<&Ranks>;
 }
 
 /// Returns the drift of one object: each field that differs, or one entry if the object is missing.
@@ -85,8 +93,9 @@ impl Plan {
         before: &MemberContent,
         observed: &Observed,
     ) -> (bool, bool) {
+        let is_lost = !lost_levels((&before.ranks, &observed.layout), (&content.ranks, &self.layout)).is_empty();
         let before = before.translated(&observed.layout, &self.layout);
-        (!is_within(content, &before), !is_within(&before, content))
+        (!is_within(content, &before), is_lost || !is_within(&before, content))
     }
 }
 
@@ -98,7 +107,29 @@ fn between<C: Differs + Translated>(
     to: &Layout,
 ) -> Vec<DriftEntry> {
     let Some(there) = existing.and_then(|existing| existing.content.as_ref()) else { return Vec::new() };
-    entries(object, content, Some(there.translated(from, to).as_ref()), to)
+    let mut fields = entries(object, content, Some(there.translated(from, to).as_ref()), to);
+    let lost = content.ranks().zip(there.ranks());
+    let lost = lost.into_iter().flat_map(|(after, before)| lost_levels((before, from), (after, to)));
+    for (section, level) in lost {
+        let field = format!("permissions.{section}");
+        if !fields.iter().any(|told| told.field == field) {
+            fields.push(entry(object, &field, NO_ACCESS, level));
+        }
+    }
+    fields
+}
+
+/// Returns the sections, with their levels, in which a new layout leaves no access: sections that it does not have, and
+/// levels that are its lowest. A comparison in the new layout does not show them.
+fn lost_levels<'a>(
+    (before, from): (&'a Ranks, &'a Layout),
+    (after, to): (&'a Ranks, &'a Layout),
+) -> Vec<(&'a str, &'a str)> {
+    if from == to {
+        return Vec::new();
+    }
+    let left: HashSet<&str> = to.named(after).map(|(section, _)| section).collect();
+    from.named(before).filter(|(section, _)| !left.contains(section)).collect()
 }
 
 /// Returns one entry, each text cut to [`LONGEST`]: somebody else may have written any length to the store.
@@ -188,6 +219,10 @@ impl Differences {
 }
 
 impl Differs for AccountContent {
+    fn ranks(&self) -> Option<&Ranks> {
+        None
+    }
+
     fn differences(&self, observed: &Self, _: &Layout) -> Vec<(String, String, String)> {
         let mut fields = Differences::default();
         let parent = |content: &Self| content.parent.as_ref().map(ToString::to_string);
@@ -210,6 +245,10 @@ impl Differs for AccountContent {
 }
 
 impl Differs for RoleContent {
+    fn ranks(&self) -> Option<&Ranks> {
+        Some(&self.ranks)
+    }
+
     fn differences(&self, observed: &Self, layout: &Layout) -> Vec<(String, String, String)> {
         let mut fields = Differences::default();
         fields.field("title", &self.title, &observed.title).ranks(&self.ranks, &observed.ranks, layout);
@@ -218,6 +257,10 @@ impl Differs for RoleContent {
 }
 
 impl Differs for GroupContent {
+    fn ranks(&self) -> Option<&Ranks> {
+        Some(&self.ranks)
+    }
+
     fn differences(&self, observed: &Self, layout: &Layout) -> Vec<(String, String, String)> {
         let mut fields = Differences::default();
         fields.field("title", &self.title, &observed.title).ranks(&self.ranks, &observed.ranks, layout);
@@ -242,6 +285,10 @@ impl MemberContent {
 }
 
 impl Differs for MemberContent {
+    fn ranks(&self) -> Option<&Ranks> {
+        Some(&self.ranks)
+    }
+
     fn differences(&self, observed: &Self, layout: &Layout) -> Vec<(String, String, String)> {
         let mut fields = Differences::default();
         let role = |content: &Self| content.role.as_ref().map(ToString::to_string);

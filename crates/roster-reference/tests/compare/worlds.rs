@@ -179,6 +179,7 @@ fn parent(dice: &mut Dice) -> AccountSpec {
             .iter()
             .map(|name| (*name).to_owned())
             .collect(),
+        grantable: Vec::new(),
         need_approval: dice.percent(40),
         approved: dice.sometimes(50, |dice| approval(dice)).into_iter().collect(),
     };

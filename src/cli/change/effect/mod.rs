@@ -2,7 +2,7 @@
 
 mod time;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -156,7 +156,8 @@ impl Sides<'_> {
         let comparable = before.translated(self.to, self.from);
         let note = reasons.note(now);
         let times = time_changes(reasons.before, reasons.after, now);
-        let is_same = comparable == after && before.due.is_none() == comparable.due.is_none() && times.is_empty();
+        let is_same =
+            self.is_same(&before.now, &after.now) && self.is_same(&before.due, &after.due) && times.is_empty();
         if is_same && (!begins_later(reasons.after, now) || begins_later(reasons.before, now)) {
             return None;
         }
@@ -196,6 +197,18 @@ impl Sides<'_> {
         }
         let (had_none, has_none) = (before.now.is_none(), after.now.is_none());
         Some(Person { email: email.to_string(), had_none, has_none, gains, loses, times, note })
+    }
+
+    /// Returns whether ranks before and after allow the same, by the names of sections and levels. Translated ranks would
+    /// hide what the new layout does not have.
+    fn is_same(&self, before: &Ranks, after: &Ranks) -> bool {
+        if self.from == self.to {
+            return before == after;
+        }
+        let names = |layout: &Layout, ranks: &Ranks| -> BTreeSet<(String, String)> {
+            layout.named(ranks).map(|(section, level)| (section.to_owned(), level.to_owned())).collect()
+        };
+        names(self.from, before) == names(self.to, after)
     }
 
     fn level_before(&self, had: &Ranks, section: &str) -> Option<String> {

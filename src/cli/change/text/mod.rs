@@ -328,7 +328,7 @@ const fn title_of(phase: Phase, gains: bool) -> &'static str {
         Phase::Revoke if gains => "Loses and gains access (applied first)",
         Phase::Revoke => "Loses access (applied first)",
         Phase::Define => "Account, roles and groups",
-        Phase::Grant => "Gains access",
+        Phase::Grant => "Members",
         Phase::Delete => "No longer used",
     }
 }
