@@ -74,6 +74,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     for why in &changes.without_store {
         complain(format!("not compared: {why}"));
     }
+    anyhow::ensure!(checked > 0 || changes.without_store.is_empty(), "no account was compared");
     // A check of no accounts has no result.
     anyhow::ensure!(checked > 0, "{}", change::NO_ACCOUNT);
     if let Some(place) = changes.missing.first() {

@@ -82,12 +82,14 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 async fn plan(args: Args) -> anyhow::Result<bool> {
     let now = super::now()?;
     let choices = Choices { approved: &args.approve, prune: args.prune, only_drift: false };
+    let mut not_compared = 0;
     let report = if args.from.is_empty() {
         let mut loaded = args.input.of_controller(&args.target.store_namespace).read_valid().await?;
         let changes = change::gather(&mut loaded, &args.target, choices, now).await?;
         for why in &changes.without_store {
             output::complain(format!("not compared: {why}"));
         }
+        not_compared = changes.without_store.len();
         Report::new(&loaded, &changes, change::Compares::Store, Revisions::default(), now)
     } else {
         let side =
@@ -104,5 +106,6 @@ async fn plan(args: Args) -> anyhow::Result<bool> {
         Format::Markdown => output::print(&report.markdown(args.all))?,
         format => output::print(&report.text(args.all || format == Format::Wide))?,
     }
+    anyhow::ensure!(not_compared == 0, "{} not compared", output::counted(not_compared, "account"));
     Ok(report.changes || report.waits)
 }

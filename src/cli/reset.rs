@@ -1,6 +1,6 @@
 //! Implements `roster reset`: resets predefined roles of an account to the catalog's defaults. Called by `cli::run`.
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use kube::{
     Api, Client, ResourceExt as _,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
@@ -89,8 +89,12 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     for role in &overrides {
         let change = Change::Role(account.clone(), Edit { before: Some(role.clone()), after: None });
         let verdict = judge_change(&loaded.objects, &change, &Actor::Administrator, now);
-        ensure!(verdict.is_allowed(), "{}", verdict.violations.iter().map(ToString::to_string).collect::<String>());
         text += &in_words(&loaded, &account, role);
+        if !verdict.is_allowed() {
+            print(&text)?;
+            let why: Vec<String> = verdict.violations.iter().map(ToString::to_string).collect();
+            anyhow::bail!("Role {}/{} cannot be reset: {}", account.namespace, role.name, why.join("; "));
+        }
         for effect in &verdict.effects {
             text += &wrap("    ", 4, &effect.to_string());
         }
@@ -133,7 +137,8 @@ fn overrides(
         let mut names = catalog.facts.spec.roles.iter().map(|role| role.name.as_str());
         if !names.clone().any(|name| name == role) {
             let meant = closest(role, &mut names).map(|near| format!("; did you mean {near:?}?"));
-            anyhow::bail!("the catalog has no predefined role {role:?}{}", meant.unwrap_or_default());
+            let name = &catalog.facts.name;
+            anyhow::bail!("PermissionCatalog {name} has no predefined role {role:?}{}", meant.unwrap_or_default());
         }
     }
     Ok(found)
@@ -163,9 +168,12 @@ fn in_words(loaded: &LoadedObjects, account: &AccountKey, role: &RoleFacts) -> S
 /// that nothing rises only because an object is gone.
 async fn reset(client: &Client, account: &AccountKey, name: &Name) -> anyhow::Result<()> {
     let api: Api<Role> = Api::namespaced(client.clone(), &account.namespace);
-    let empty = Patch::Merge(json!({"spec": {"permissions": null}}));
-    let role = api.patch(name, &PatchParams::default(), &empty).await;
-    let role = role.with_context(|| format!("cannot change Role {}/{name}", account.namespace))?;
+    let failed = || format!("cannot change Role {}/{name}", account.namespace);
+    let role = api.get(name).await.with_context(failed)?;
+    anyhow::ensure!(role.spec.overrides.is_some(), "Role {}/{name} overrides no role any more", account.namespace);
+    let version = role.metadata.resource_version;
+    let empty = Patch::Merge(json!({"metadata": {"resourceVersion": version}, "spec": {"permissions": null}}));
+    let role = api.patch(name, &PatchParams::default(), &empty).await.with_context(failed)?;
     let keys = || role.labels().keys().chain(role.annotations().keys());
     if let Some((_, tool)) = MANAGED_BY.iter().find(|(mark, _)| keys().any(|key| key == mark)) {
         complain(format!("note: {tool} manages Role {name}, and will put it back: take it out of its source, too"));

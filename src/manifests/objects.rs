@@ -20,6 +20,9 @@ use crate::{
     },
 };
 
+/// Addresses that are looked up one by one.
+const FEW: usize = 4;
+
 /// All objects that were read.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
@@ -235,6 +238,15 @@ impl SnapshotSource for Objects {
         self.accounts.iter().filter(|(_, entry)| entry.account.is_some()).map(|(key, _)| key)
     }
 
+    fn is_named(&self, key: &AccountKey) -> bool {
+        self.accounts.get(key).is_some_and(|entry| {
+            !(entry.roles.is_empty()
+                && entry.groups.is_empty()
+                && entry.members.is_empty()
+                && entry.invitations.is_empty())
+        })
+    }
+
     fn snapshot(&self, key: &AccountKey) -> Option<Snapshot> {
         let entry = self.accounts.get(key)?;
         let account = entry.account.clone()?;
@@ -266,11 +278,18 @@ impl SnapshotSource for Objects {
 
     fn members<'a>(&'a self, key: &AccountKey, scope: &'a Scope) -> Option<Members<'a>> {
         let entry = self.accounts.get(key).filter(|entry| entry.account.is_some())?;
-        let mut all = entry.addresses();
         let addresses = match scope {
-            Scope::Account => all.into_iter().collect(),
-            Scope::Members(emails) => {
+            Scope::Account => entry.addresses().into_iter().collect(),
+            // An index costs more than to pass over all of them a few times.
+            Scope::Members(emails) if emails.len() > FEW => {
+                let mut all = entry.addresses();
                 emails.iter().map(|email| (email, all.remove(email).unwrap_or_default())).collect()
+            }
+            Scope::Members(emails) => {
+                let of = |email: &Email| {
+                    entry.members.values().filter(|member| member.email.as_ref() == Ok(email)).collect()
+                };
+                emails.iter().map(|email| (email, of(email))).collect()
             }
         };
         let invitations = entry.invitations.iter().filter(|(_, invitation)| invitation.accepted);

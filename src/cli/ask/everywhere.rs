@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{Lookup, Subject, why::invitation};
+use super::{
+    Lookup, Subject,
+    why::{blocks, invitation, strays},
+};
 use crate::{
     cli::{input::Input, output::complain},
     manifests::LoadedObjects,
@@ -87,7 +90,7 @@ pub async fn nobody_anywhere(loaded: &LoadedObjects, subjects: &[Subject<'_>], e
     let left =
         if was_asked { None } else { loaded.left_in_stores().await.and_then(|left| left.warning(email.as_str())) };
     let near = closest_address(email.as_str(), known).map(|near| format!("; did you mean {near}?"));
-    let near = left.or(near).unwrap_or_default();
+    let near = strays(loaded, email).or(left).or(near).unwrap_or_default() + &blocks(loaded, email);
     let accounts = match subjects.len() {
         1 => "the only account".to_owned(),
         count => format!("any of {count} accounts"),

@@ -6,8 +6,7 @@ use super::{Held, Question, Subject};
 use crate::{
     cli::people::{Person, Withheld},
     manifests::LoadedObjects,
-    model::suggest::closest_address,
-    model::{Email, Explanation, FindingKind, Findings, Grantor, Name, Step},
+    model::{Email, Explanation, FindingKind, Findings, Grantor, Name, Step, first_of, suggest::closest_address},
     resolve::{Holder, RevocationReason},
     state::MemberFacts,
 };
@@ -208,8 +207,30 @@ pub async fn nobody(loaded: &LoadedObjects, subject: &Subject<'_>, email: &Email
     let near = near.map(|near| format!("; did you mean {near}?"));
     let left = if subject.stored.is_some() { None } else { loaded.left_in_stores().await };
     let left = left.and_then(|left| left.only(&account.to_string()).warning(email.as_str()));
-    let near = left.or(near).unwrap_or_default();
-    format!("{email} is not a member of {account}{near}")
+    let near = strays(loaded, email).or(left).or(near).unwrap_or_default();
+    format!("{email} is not a member of {account}{near}{}", blocks(loaded, email))
+}
+
+/// Returns the Memberships of an address whose Account does not exist, as the end of a sentence; `None` if there are
+/// none.
+pub(super) fn strays(loaded: &LoadedObjects, email: &Email) -> Option<String> {
+    let missing = loaded.objects.accounts.iter().filter(|(_, entry)| entry.account.is_none());
+    let found = missing.flat_map(|(key, entry)| {
+        let own = entry.members.values().filter(|member| member.email.as_ref() == Ok(email));
+        own.map(move |member| format!("Membership {}/{} names account {key}", key.namespace, member.name))
+    });
+    let found: Vec<String> = found.collect();
+    (!found.is_empty()).then(|| format!("; {}, which does not exist", first_of(&found, 3)))
+}
+
+/// Returns which stores block an address, as the end of a sentence.
+pub(super) fn blocks(loaded: &LoadedObjects, email: &Email) -> String {
+    let stores = loaded.objects.stores.values().filter(|store| store.blocked.contains_key(email));
+    let stores: Vec<&str> = stores.map(|store| store.name.as_str()).collect();
+    if stores.is_empty() {
+        return String::new();
+    }
+    format!("; blocked by IdentityStore {}", first_of(&stores, 3))
 }
 
 /// Returns the Invitation of an address, if there is one.

@@ -1,7 +1,11 @@
 //! Answers whether somebody may make a change of access, and what it would do. Called by `can_i::run`;
 //! [`crate::authority`] decides.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -14,10 +18,10 @@ use crate::{
     cli::{
         NO, OK,
         input::Input,
-        output::{print, wrap},
+        output::{counted, print, wrap},
     },
     manifests::{AccountObjects, LoadedObjects, ObjectId, Objects, Source},
-    model::{AccountKey, Email, Name},
+    model::{AccountKey, Email, Name, suggest::closest},
 };
 
 /// Name for `--as` of somebody who may administer everything.
@@ -46,8 +50,12 @@ pub struct ChangeArgs {
     from: Vec<PathBuf>,
 
     /// Predefined role that a service account may grant, as CATALOG:ROLE; with --from, where no cluster says it
-    #[arg(long, value_name = "CATALOG:ROLE", requires = "from")]
-    grant: Vec<String>,
+    #[arg(long, value_name = "CATALOG:ROLE", requires = "from", value_parser = grant)]
+    grant: Vec<(String, String)>,
+
+    /// Group of --as in the cluster, besides those that every user has
+    #[arg(long, value_name = "GROUP", requires = "change")]
+    as_group: Vec<String>,
 }
 
 pub(super) async fn run(
@@ -67,18 +75,32 @@ pub(super) async fn run(
         Input { files: args.from.clone(), paths: Vec::new(), ..input.clone() }
     };
     let LoadedObjects { mut objects, source, .. } = base.read_valid().await?;
-    let mut actors = Actors { who, grants: &args.grant, source: &source };
-    let (mut text, mut allowed) = (String::new(), true);
-    for id in ids(&changed) {
+    let mut actors = Actors { who, args, source: &source, known: BTreeMap::new() };
+    if matches!(source, Source::Files(_)) && who != ADMINISTRATOR {
+        // Also if nothing changes, the question must be one.
+        actors.of_files(&objects, "")?;
+    }
+    let (mut text, mut allowed, mut unchanged) = (String::new(), true, 0);
+    for id in ids(&changed, args.delete) {
         let Some(change) = change_of(&objects, &changed.objects, &id, args.delete) else { continue };
+        if args.delete && !exists(&change) {
+            anyhow::bail!("--delete: {id} does not exist");
+        }
+        if change.is_unchanged() {
+            unchanged += 1;
+            continue;
+        }
         let actor = actors.of(&objects, &change).await?;
         let verdict = judge_change(&objects, &change, &actor, now);
-        text += &in_words(&id, &verdict);
+        text += &in_words(&id, change.account(), &verdict);
         if verdict.is_allowed() {
             objects.make(&change);
         } else {
             allowed = false;
         }
+    }
+    if unchanged > 0 {
+        text += &format!("{} unchanged\n", counted(unchanged, "object"));
     }
     anyhow::ensure!(!text.is_empty(), "--change: the files have no objects of Roster's");
     if !quiet {
@@ -87,15 +109,33 @@ pub(super) async fn run(
     Ok(if allowed { OK } else { NO })
 }
 
-/// Returns the objects of the files, in their order.
-fn ids(changed: &LoadedObjects) -> Vec<ObjectId> {
-    match &changed.source {
-        Source::Files(files) => files.documents.iter().map(|document| document.id.clone()).collect(),
-        Source::Cluster(_) => Vec::new(),
+/// Returns the objects of the files so that each comes after those that it refers to, for a deletion before them.
+fn ids(changed: &LoadedObjects, delete: bool) -> Vec<ObjectId> {
+    const ORDER: [&str; 7] =
+        ["PermissionCatalog", "IdentityStore", "Account", "Role", "UserGroup", "Membership", "Invitation"];
+    let Source::Files(files) = &changed.source else { return Vec::new() };
+    let mut ids: Vec<ObjectId> = files.documents.iter().map(|document| document.id.clone()).collect();
+    ids.sort_by_key(|id| ORDER.iter().position(|kind| id.kind == *kind));
+    if delete {
+        ids.reverse();
+    }
+    ids
+}
+
+/// Returns whether the object of a change exists before it.
+const fn exists(change: &Change) -> bool {
+    match change {
+        Change::Membership(_, edit) => edit.before.is_some(),
+        Change::Invitation(_, edit) => edit.before.is_some(),
+        Change::Role(_, edit) => edit.before.is_some(),
+        Change::Group(_, edit) => edit.before.is_some(),
+        Change::Account(_, edit) => edit.before.is_some(),
+        Change::Catalog(edit) => edit.before.is_some(),
+        Change::Store(edit) => edit.before.is_some(),
     }
 }
 
-fn in_words(id: &ObjectId, verdict: &Verdict) -> String {
+fn in_words(id: &ObjectId, account: Option<&AccountKey>, verdict: &Verdict) -> String {
     let said = if verdict.is_allowed() { "yes" } else { "no" };
     let mut text = format!("{said:4} {id}\n");
     for violation in &verdict.violations {
@@ -103,7 +143,8 @@ fn in_words(id: &ObjectId, verdict: &Verdict) -> String {
     }
     for effect in verdict.effects.iter().take(EFFECTS) {
         let would = if verdict.is_allowed() { "" } else { "would be: " };
-        text += &wrap("     ", 5, &format!("{would}{effect}"));
+        let place = if account.is_none() { format!("{}: ", effect.account) } else { String::new() };
+        text += &wrap("     ", 5, &format!("{would}{place}{effect}"));
     }
     if let Some(more) = verdict.effects.len().checked_sub(EFFECTS).filter(|more| *more > 0) {
         text += &format!("     … and {more} more\n");
@@ -113,38 +154,34 @@ fn in_words(id: &ObjectId, verdict: &Verdict) -> String {
 
 /// Returns the change by which an object becomes what the files say, or is deleted.
 fn change_of(before: &Objects, after: &Objects, id: &ObjectId, delete: bool) -> Option<Change> {
-    let in_account = |objects: &Objects| {
-        let all = objects.accounts.iter().filter(|(key, _)| key.namespace == id.namespace);
-        all.map(|(key, entry)| (key.clone(), entry.clone())).collect::<Vec<_>>()
-    };
-    /// The change of an object that `find` finds in either account.
+    /// Returns the account of an object, and the object on both sides of the change.
     fn edit<F>(
-        (before, after): (&[(AccountKey, AccountObjects)], &[(AccountKey, AccountObjects)]),
+        (before, after): (&Objects, &Objects),
+        id: &ObjectId,
         delete: bool,
         find: impl Fn(&AccountObjects) -> Option<Arc<F>>,
     ) -> Option<(AccountKey, Edit<F>)> {
-        let (key, new) = after.iter().find_map(|(key, entry)| Some((key.clone(), find(entry)?)))?;
-        let old = before.iter().find(|(other, _)| *other == key).and_then(|(_, entry)| find(entry));
+        let mut accounts = after.accounts.iter().filter(|(key, _)| key.namespace == id.namespace);
+        let (key, new) = accounts.find_map(|(key, entry)| Some((key.clone(), find(entry)?)))?;
+        let old = before.accounts.get(&key).and_then(find);
         Some((key, Edit { before: old, after: (!delete).then_some(new) }))
     }
-    let (old, new) = (in_account(before), in_account(after));
-    let sides = (old.as_slice(), new.as_slice());
-    let name = &id.name;
+    let (sides, name) = ((before, after), &id.name);
     let change = match id.kind.as_str() {
         "Membership" => {
-            let (key, edit) = edit(sides, delete, |entry| entry.members.get(name).cloned().map(Arc::new))?;
+            let (key, edit) = edit(sides, id, delete, |entry| entry.members.get(name).cloned().map(Arc::new))?;
             Change::Membership(key, edit)
         }
         "Invitation" => {
-            let (key, edit) = edit(sides, delete, |entry| entry.invitations.get(name).cloned().map(Arc::new))?;
+            let (key, edit) = edit(sides, id, delete, |entry| entry.invitations.get(name).cloned().map(Arc::new))?;
             Change::Invitation(key, edit)
         }
         "Role" => {
-            let (key, edit) = edit(sides, delete, |entry| entry.roles.get(name).cloned())?;
+            let (key, edit) = edit(sides, id, delete, |entry| entry.roles.get(name).cloned())?;
             Change::Role(key, edit)
         }
         "UserGroup" => {
-            let (key, edit) = edit(sides, delete, |entry| entry.groups.get(name).cloned())?;
+            let (key, edit) = edit(sides, id, delete, |entry| entry.groups.get(name).cloned())?;
             Change::Group(key, edit)
         }
         "Account" => {
@@ -169,11 +206,13 @@ fn change_of(before: &Objects, after: &Objects, id: &ObjectId, delete: bool) -> 
     Some(change)
 }
 
-/// Determines who `--as` names, for each change anew: rights depend on the namespace.
+/// Determines who `--as` names. Rights depend on the namespaces and the catalog of a change.
 struct Actors<'a> {
     who: &'a str,
-    grants: &'a [String],
+    args: &'a ChangeArgs,
     source: &'a Source,
+    /// Answers of the cluster so far, by namespaces and catalog.
+    known: BTreeMap<(Vec<Name>, String), Actor>,
 }
 
 impl Actors<'_> {
@@ -181,52 +220,104 @@ impl Actors<'_> {
         if self.who == ADMINISTRATOR {
             return Ok(Actor::Administrator);
         }
-        let namespace = change.account().map(|key| key.namespace.clone());
-        let catalog = change.account().and_then(|key| objects.accounts.get(key)?.account.as_ref());
-        let catalog = catalog.map(|account| account.spec.catalog_ref.name.clone()).unwrap_or_default();
-        let is_address = self.who.contains('@');
-        if let Source::Cluster(cluster) = self.source
-            && !is_address
-        {
-            let review = Review { client: &cluster.client, who: self.who, namespace: namespace.as_deref() };
-            if review.may(ADMINISTER, "accounts", "authority", None).await? {
-                return Ok(Actor::Administrator);
-            }
-            anyhow::ensure!(
-                self.who.starts_with(SERVICE_ACCOUNT),
-                "--as: {} may not administer here and is no address; pass the address of a member",
-                self.who
-            );
-            let mut roles = BTreeSet::new();
-            let present = objects.catalogs.get(catalog.as_str());
-            for role in present.into_iter().flat_map(|present| &present.facts.spec.roles) {
-                let name = format!("{catalog}:{}", role.name);
-                if review.may("grant", "permissioncatalogs", "roles", Some(&name)).await? {
-                    roles.insert(Name::new(&role.name));
-                }
-            }
-            return Ok(Actor::Pipeline(roles));
+        let account = change.account().and_then(|key| objects.accounts.get(key)?.account.as_ref());
+        let catalog = account.map(|account| account.spec.catalog_ref.name.clone()).unwrap_or_default();
+        let parent = account.and_then(|account| account.parent()).map(|parent| parent.namespace);
+        let mut namespaces: Vec<Name> =
+            change.account().map(|key| key.namespace.clone()).into_iter().chain(parent).collect();
+        namespaces.dedup();
+        let key = (namespaces, catalog);
+        if let Some(actor) = self.known.get(&key) {
+            return Ok(actor.clone());
         }
-        if self.who.starts_with(SERVICE_ACCOUNT) {
-            let of_catalog = self.grants.iter().filter_map(|grant| grant.split_once(':'));
-            let of_catalog = of_catalog.filter(|(name, _)| *name == catalog).map(|(_, role)| Name::new(role));
-            return Ok(Actor::Pipeline(of_catalog.collect()));
+        let actor = match self.source {
+            Source::Cluster(cluster) => self.in_cluster(&cluster.client, objects, &key).await?,
+            Source::Files(_) => self.of_files(objects, &key.1)?,
+        };
+        self.known.insert(key, actor.clone());
+        Ok(actor)
+    }
+
+    async fn in_cluster(
+        &self,
+        client: &Client,
+        objects: &Objects,
+        (namespaces, catalog): &(Vec<Name>, String),
+    ) -> anyhow::Result<Actor> {
+        let review = |namespace| Review { client, who: self.who, groups: &self.args.as_group, namespace };
+        let mut administers = true;
+        // Whatever is cluster-scoped is administered in all namespaces.
+        let all = if namespaces.is_empty() {
+            vec![None]
+        } else {
+            namespaces.iter().map(|name| Some(name.as_str())).collect()
+        };
+        for namespace in &all {
+            administers &= review(*namespace).may(ADMINISTER, "accounts", "authority", None).await?;
         }
-        let hint = format!("--as: pass an address, {SERVICE_ACCOUNT}NAMESPACE:NAME, or {ADMINISTRATOR}");
+        if administers {
+            return Ok(Actor::Administrator);
+        }
+        if !self.who.starts_with(SERVICE_ACCOUNT) {
+            return self.member();
+        }
+        let mut roles = BTreeSet::new();
+        let present = objects.catalogs.get(catalog.as_str());
+        for role in present.into_iter().flat_map(|present| &present.facts.spec.roles) {
+            let name = format!("{catalog}:{}", role.name);
+            if review(all[0]).may("grant", "permissioncatalogs", "roles", Some(&name)).await? {
+                roles.insert(Name::new(&role.name));
+            }
+        }
+        Ok(Actor::Pipeline(roles))
+    }
+
+    fn of_files(&self, objects: &Objects, catalog: &str) -> anyhow::Result<Actor> {
+        if !self.who.starts_with(SERVICE_ACCOUNT) {
+            anyhow::ensure!(self.args.grant.is_empty(), "--grant: only for a service account");
+            return self.member();
+        }
+        for (catalog, role) in &self.args.grant {
+            let facts = objects.catalogs.get(catalog.as_str()).map(|present| &present.facts.spec);
+            let facts = facts.with_context(|| format!("--grant: there is no PermissionCatalog {catalog:?}"))?;
+            let names = || facts.roles.iter().map(|role| role.name.as_str());
+            if !names().any(|name| name == role) {
+                let near = closest(role, names()).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+                anyhow::bail!("--grant: PermissionCatalog {catalog} has no predefined role {role:?}{near}");
+            }
+        }
+        let of_catalog = self.args.grant.iter().filter(|(name, _)| name == catalog);
+        Ok(Actor::Pipeline(of_catalog.map(|(_, role)| Name::new(role)).collect()))
+    }
+
+    fn member(&self) -> anyhow::Result<Actor> {
+        let hint = format!(
+            "--as: may not administer here; pass an address, {SERVICE_ACCOUNT}NAMESPACE:NAME, or {ADMINISTRATOR}, and groups \
+             with --as-group"
+        );
         Ok(Actor::Member(Email::parse(self.who).context(hint)?))
     }
+}
+
+/// Parses the argument of `--grant`.
+fn grant(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once(':').filter(|(catalog, role)| !catalog.is_empty() && !role.is_empty());
+    let (catalog, role) = parts.ok_or_else(|| "must be CATALOG:ROLE, such as portal:developer".to_owned())?;
+    Ok((catalog.to_owned(), role.to_owned()))
 }
 
 /// Asks a cluster what a user may do.
 struct Review<'a> {
     client: &'a Client,
     who: &'a str,
+    groups: &'a [String],
     namespace: Option<&'a str>,
 }
 
 impl Review<'_> {
     async fn may(&self, verb: &str, resource: &str, subresource: &str, name: Option<&str>) -> anyhow::Result<bool> {
-        let mut groups = vec!["system:authenticated".to_owned()];
+        let mut groups = self.groups.to_vec();
+        groups.push("system:authenticated".to_owned());
         if let Some(account) = self.who.strip_prefix(SERVICE_ACCOUNT) {
             let namespace = account.split(':').next().unwrap_or_default();
             groups.extend(["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]);

@@ -34,11 +34,15 @@ impl Report {
 
     /// Says how many of the loosened limits do not fit into so many rows; nothing where all do.
     pub(super) fn hidden_limits(&self, rows: usize) -> Option<String> {
+        let rows = rows.max(LOOSENED);
         let all = self.limits_of(Direction::Loosened).len();
         let (shown, of) = (thousands(rows), thousands(all));
         (all > rows).then(|| format!("only {shown} of {of} loosened limits are shown here; --all shows all of them"))
     }
 }
+
+/// Loosened limits that are shown in any case.
+pub(super) const LOOSENED: usize = 100;
 
 impl Alike<'_> {
     /// Returns the objects as text with at most `names` names: `Account shop/acme`, or `60 Accounts (shop/acme,

@@ -1,8 +1,10 @@
 //! Determines which actions of a catalog's `administration` a change consists of. Called by `authority::judge`.
 
+use std::collections::BTreeSet;
+
 use crate::{
     api::AdministrationAction as Action,
-    model::Email,
+    model::{Email, Name, RoleName},
     state::{InvitationFacts, MemberFacts, RoleFacts},
 };
 
@@ -34,7 +36,7 @@ fn of_verb<F>(edit: &Edit<F>, [create, change, delete]: [Action; 3]) -> Action {
     }
 }
 
-/// An override is part of the role that it changes: creating or deleting it edits that role.
+/// Returns the action on a Role. An override is part of the role that it changes: creating or deleting it edits that role.
 fn role(edit: &Edit<RoleFacts>) -> Vec<Needed> {
     let overrides = edit.latest().is_some_and(|role| role.spec.overrides.is_some());
     let of_verb = of_verb(edit, [Action::CreateRoles, Action::EditRoles, Action::DeleteRoles]);
@@ -85,25 +87,26 @@ fn invitation(edit: &Edit<InvitationFacts>) -> Vec<Needed> {
 /// What gives somebody permissions: role, groups, and restrictions.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Choices {
-    role: Option<(crate::api::RoleRefKind, String)>,
-    groups: Vec<crate::model::Name>,
-    restrictions: [Vec<crate::model::Name>; 3],
+    role: Option<RoleName>,
+    groups: BTreeSet<Name>,
+    restrictions: [BTreeSet<Name>; 3],
 }
 
 impl Choices {
     fn of(facts: &MemberFacts) -> Self {
         Self {
-            role: facts.role.as_ref().map(|role| (role.kind, role.name.clone())),
-            groups: facts.groups.to_vec(),
-            restrictions: [facts.apply.to_vec(), facts.lift.to_vec(), facts.acknowledge.to_vec()],
+            role: facts.role_name(),
+            groups: facts.groups.iter().cloned().collect(),
+            restrictions: [&facts.apply, &facts.lift, &facts.acknowledge].map(|names| names.iter().cloned().collect()),
         }
     }
 
     fn of_invitation(facts: &InvitationFacts) -> Self {
+        let names = |names: &[Name]| names.iter().cloned().collect();
         Self {
-            role: facts.role.as_ref().map(|role| (role.kind, role.name.clone())),
-            groups: facts.groups.clone(),
-            restrictions: [facts.apply.clone(), facts.lift.clone(), Vec::new()],
+            role: facts.role.as_ref().map(RoleName::from),
+            groups: names(&facts.groups),
+            restrictions: [names(&facts.apply), names(&facts.lift), BTreeSet::new()],
         }
     }
 }

@@ -56,7 +56,7 @@ impl Ceiling {
 pub(super) struct Holdings {
     pub(super) layout: Layout,
     pub(super) ranks: Ranks,
-    /// Predefined roles in effect: their own and those of their groups.
+    /// Predefined roles in effect, own and by groups.
     pub(super) roles: BTreeSet<Name>,
 }
 
@@ -77,7 +77,7 @@ impl Holdings {
         if !content.is_in_force(now) {
             return nothing;
         }
-        let roles = view.predefined_roles(&content);
+        let roles = if is_owner { view.owner_role().into_iter().collect() } else { view.roles_in_effect(&content) };
         Self { layout, ranks: content.ranks.clone().fitted(whole.catalog.layout.len()), roles }
     }
 
@@ -88,14 +88,12 @@ impl Holdings {
 }
 
 impl<S: SnapshotSource> View<'_, S> {
-    /// Returns the predefined roles that a member has: their own and those of their groups.
-    pub(super) fn predefined_roles(&self, content: &MemberContent) -> BTreeSet<Name> {
+    /// Returns the predefined roles of a member whose access is in effect: of several Memberships, those that all give.
+    fn roles_in_effect(&self, content: &MemberContent) -> BTreeSet<Name> {
+        let groups = &self.prepared().definitions.groups;
         let own = content.role.iter().filter(|role| role.kind == RoleRefKind::PredefinedRole);
-        let mut roles: BTreeSet<Name> = own.map(|role| role.name.clone()).collect();
-        for group in self.snapshot.groups.iter().filter(|group| content.groups.contains(&group.name)) {
-            let predefined = group.spec.role_refs.iter().filter(|role| role.kind == RoleRefKind::PredefinedRole);
-            roles.extend(predefined.map(|role| Name::new(&role.name)));
-        }
-        roles
+        let own = own.map(|role| role.name.clone());
+        let of_groups = content.groups.iter().filter_map(|name| groups.get(name));
+        own.chain(of_groups.flat_map(|group| group.predefined.iter().cloned())).collect()
     }
 }

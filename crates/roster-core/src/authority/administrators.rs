@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use super::{
     Actor, Edit, Violation,
     actor::Holdings,
-    judge::{Permit, permit},
+    permit::{Permit, permit},
     view::View,
 };
 use crate::{
-    api::{AccountSpec, AdministrationAction as Action, IdentityStoreSpec, ManagedAccounts},
+    api::{AccountSpec, AdministrationAction as Action, IdentityStoreSpec, ManagedAccounts, NameRef},
     limits::{AccountRevision, Direction, of_account},
     model::{AccountKey, Email},
+    resolve::admits_as_account,
     state::{AccountAnnotations, AccountFacts, SnapshotSource},
 };
 
@@ -44,7 +45,7 @@ pub(super) fn of_account_change<S: SnapshotSource>(
 ) -> Vec<Violation> {
     match actor {
         Actor::Administrator => Vec::new(),
-        Actor::Pipeline(_) => by_pipeline(source, edit),
+        Actor::Pipeline(_) => by_pipeline(source, key, edit),
         Actor::Member(email) => match (edit.before.as_deref(), edit.after.as_deref()) {
             (None, Some((account, annotations))) => created(source, account, annotations, email, now),
             (Some(before), Some(after)) => edited(source, key, before, after, email, now),
@@ -53,28 +54,48 @@ pub(super) fn of_account_change<S: SnapshotSource>(
     }
 }
 
-/// A pipeline may do what limits nobody less: it holds no person's rights.
-fn by_pipeline<S: SnapshotSource>(source: &S, edit: &Edit<Revision>) -> Vec<Violation> {
-    let Some((account, annotations)) = edit.after.as_deref() else { return Vec::new() };
+/// Judges a change by a pipeline, which holds no person's rights. It may change what is no limit, and tighten limits;
+/// whatever is an administrator's at creation is so later, too, since an Account can be deleted and created again.
+fn by_pipeline<S: SnapshotSource>(source: &S, key: &AccountKey, edit: &Edit<Revision>) -> Vec<Violation> {
+    let Some((account, annotations)) = edit.after.as_deref() else {
+        return vec![only_administrators("metadata", true)];
+    };
     let before = edit.before.as_deref();
     let mut fields = loosened(source, before, account, annotations);
-    if let Some((former, _)) = before {
-        fields.extend(reserved(&former.spec, &account.spec));
+    let mut violations = Vec::new();
+    match before {
+        Some((former, _)) => fields.extend(reserved(&former.spec, &account.spec)),
+        None => {
+            let default = AccountSpec {
+                catalog_ref: account.spec.catalog_ref.clone(),
+                store_ref: NameRef { name: DEFAULT_STORE.to_owned() },
+                ..AccountSpec::default()
+            };
+            fields.extend(reserved(&default, &account.spec));
+            violations.extend(objects_before(source, key));
+        }
     }
     fields.sort();
     fields.dedup();
-    fields.into_iter().map(|field| only_administrators(field, true)).collect()
+    violations.extend(fields.into_iter().map(|field| only_administrators(field, true)));
+    violations
+}
+
+/// Returns the violation if objects of a new Account exist already: nobody has judged what they grant.
+fn objects_before<S: SnapshotSource>(source: &S, key: &AccountKey) -> Option<Violation> {
+    source.is_named(key).then(|| Violation::ObjectsBeforeAccount { account: key.clone() })
 }
 
 /// Returns the fields whose change alone can change what people hold, or where it is kept.
 fn reserved(before: &AccountSpec, after: &AccountSpec) -> Vec<String> {
+    let owner = |spec: &AccountSpec| spec.owner.as_ref().map(|owner| owner.email.clone());
     let fields = [
-        (
-            "spec.owner",
-            before.owner.as_ref().map(|owner| &owner.email) != after.owner.as_ref().map(|owner| &owner.email),
-        ),
+        ("spec.owner", owner(before) != owner(after)),
         ("spec.catalogRef", before.catalog_ref != after.catalog_ref),
         ("spec.storeRef", before.store_ref != after.store_ref),
+        ("spec.parentRef", before.parent_ref != after.parent_ref),
+        ("spec.partner", before.partner != after.partner),
+        ("spec.plan", before.plan != after.plan),
         ("spec.suspended", before.suspended && !after.suspended),
     ];
     fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field.to_owned()).collect()
@@ -101,7 +122,7 @@ fn loosened<S: SnapshotSource>(
     changed.filter(|limit| limit.direction != Direction::Tightened).map(|limit| limit.field).collect()
 }
 
-/// Whoever is no administrator creates only managed accounts, of their own, with every setting at its default.
+/// Judges a new Account. Members create only managed accounts, of their own, with every setting at its default.
 fn created<S: SnapshotSource>(
     source: &S,
     account: &AccountFacts,
@@ -122,6 +143,22 @@ fn created<S: SnapshotSource>(
         actor,
         widens: true,
     }));
+    violations.extend(objects_before(source, &account.key()));
+    if let Some(view) = &view {
+        let parent = &view.snapshot.account;
+        let is_approved = parent
+            .spec
+            .managed_accounts
+            .iter()
+            .flat_map(|managed| &managed.approved)
+            .any(|one| one.namespace == *account.namespace && one.name == *account.name);
+        if is_approved {
+            violations.push(Violation::ObjectsBeforeAccount { account: account.key() });
+        }
+        if !admits_as_account(parent, account) {
+            violations.push(only_administrators("spec.catalogRef", true));
+        }
+    }
     if account.owner().is_some_and(|owner| owner != *actor) {
         violations.push(Violation::ForeignOwner { actor: actor.clone() });
     }
@@ -133,12 +170,13 @@ fn created<S: SnapshotSource>(
         fields.push("spec.storeRef".to_owned());
     }
     fields.sort();
+    // A whole block stands for its fields.
     fields.dedup_by(|one, other| one.starts_with(other.as_str()));
     violations.extend(fields.into_iter().map(|field| only_administrators(field, true)));
     violations
 }
 
-/// The only field that somebody who is no administrator changes is the list of approved managed accounts.
+/// Judges a change by a member, who may change nothing but the list of approved managed accounts.
 fn edited<S: SnapshotSource>(
     source: &S,
     key: &AccountKey,
@@ -154,7 +192,9 @@ fn edited<S: SnapshotSource>(
     };
     let mut violations = Vec::new();
     if before.1 != after.1 {
-        violations.push(only_administrators("metadata.annotations", true));
+        let is_loosened =
+            loosened(source, Some(before), &before.0, &after.1).iter().any(|field| field.starts_with("metadata"));
+        violations.push(only_administrators("metadata.annotations", is_loosened));
     }
     if without(&before.0.spec) != without(&after.0.spec) {
         let loosened = loosened(source, Some(before), &after.0, &after.1);
@@ -173,6 +213,18 @@ fn edited<S: SnapshotSource>(
         let view = View::of(source, key);
         let holdings = view.as_ref().map(|view| Holdings::of(view, actor, now)).unwrap_or_default();
         let was = was.unwrap_or_default();
+        let added = is.iter().flatten().filter(|one| !was.contains(one));
+        // Whoever asks for an account must not approve it, too.
+        let own = added.filter(|one| {
+            let child = View::of(source, &AccountKey::new(&one.namespace, &one.name));
+            child.is_some_and(|child| {
+                let owner = child.snapshot.account.owner();
+                owner.as_ref() == Some(actor) || child.member(actor).is_some()
+            })
+        });
+        if own.count() > 0 {
+            violations.push(Violation::OwnAccess { actor: actor.clone() });
+        }
         violations.extend(permit(&Permit {
             field: "spec.managedAccounts.approved",
             action: Action::ApproveAccounts,

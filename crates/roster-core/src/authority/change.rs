@@ -78,6 +78,29 @@ impl Change {
         }
     }
 
+    /// Returns whether the object stays as it is, apart from its generation.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        fn same<F: Clone + PartialEq>(edit: &Edit<F>, generation: impl Fn(&mut F) -> &mut i64) -> bool {
+            let Some((before, after)) = edit.both() else { return edit.before.is_none() && edit.after.is_none() };
+            let (mut one, mut other) = (before.clone(), after.clone());
+            *generation(&mut one) = 0;
+            *generation(&mut other) = 0;
+            one == other
+        }
+        match self {
+            Self::Membership(_, edit) => same(edit, |facts| &mut facts.generation),
+            Self::Invitation(_, edit) => same(edit, |facts| &mut facts.generation),
+            Self::Role(_, edit) => same(edit, |facts| &mut facts.generation),
+            Self::Group(_, edit) => same(edit, |facts| &mut facts.generation),
+            Self::Catalog(edit) => same(edit, |facts| &mut facts.generation),
+            Self::Store(edit) => same(edit, |facts| &mut facts.generation),
+            Self::Account(_, edit) => {
+                edit.both().is_some_and(|(before, after)| (&before.0.spec, &before.1) == (&after.0.spec, &after.1))
+            }
+        }
+    }
+
     /// Returns the members whose access the change can affect. A Membership affects one address; everything else may
     /// affect all.
     pub(super) fn scope(&self) -> Scope {
@@ -87,8 +110,11 @@ impl Change {
                 let addresses: BTreeSet<Email> = facts.filter_map(|facts| facts.email.clone().ok()).collect();
                 Scope::Members(addresses.into_iter().collect())
             }
-            // An Invitation grants nothing before it is accepted: its own grants are judged, and nobody else's.
-            Self::Invitation(..) => Scope::Members(std::iter::empty().collect()),
+            Self::Invitation(_, edit) => {
+                let facts = [edit.before.as_deref(), edit.after.as_deref()].into_iter().flatten();
+                let addresses: BTreeSet<Email> = facts.filter_map(|facts| facts.email.clone().ok()).collect();
+                Scope::Members(addresses.into_iter().collect())
+            }
             _ => Scope::Account,
         }
     }

@@ -8,35 +8,80 @@ use super::{
     Actor, Ceiling, Change, Overlay, Subject, Verdict, Violation,
     actions::{Needed, needed},
     actor::Holdings,
-    administrators, rise,
-    rise::Comparison,
+    administrators,
+    permit::{Permit, is_met, permit},
+    rise::{self, Comparison},
     separation,
-    view::View,
+    view::{Potential, Side, View},
 };
 use crate::{
     api::{AccountType, AdministrationAction as Action, AdministrationRule, HeldBy},
-    model::{AccountKey, Email, Name, PredefinedRole, Ranks, Scope},
+    model::{AccountKey, Email, Name, PredefinedRole, Ranks, RoleName, Scope},
     resolve::EffectiveCatalog,
-    state::SnapshotSource,
+    state::{AccountFacts, InvitationFacts, MemberFacts, Snapshot, SnapshotSource},
 };
 
 /// Judges a change: which rules it breaks for this actor, and what people gain and lose. `source` has the objects
 /// before the change.
 #[must_use]
 pub fn judge_change<S: SnapshotSource>(source: &S, change: &Change, actor: &Actor, now: Timestamp) -> Verdict {
+    if change.is_unchanged() {
+        return Verdict::default();
+    }
     let mut verdict = match (change, change.account()) {
         (Change::Account(key, edit), _) => {
             let violations = administrators::of_account_change(source, key, edit, actor, now);
-            Verdict { violations, ..Verdict::default() }
+            with_effects(source, change, violations, now)
         }
         (_, Some(key)) => in_account(source, key, change, actor, now),
-        (_, None) => Verdict { violations: administrators::of_cluster(actor), ..Verdict::default() },
+        (_, None) => with_effects(source, change, administrators::of_cluster(actor), now),
     };
     if matches!(actor, Actor::Pipeline(_)) {
         // Whatever a pipeline takes away takes effect, so that one refused object does not keep the others back.
         verdict.violations.retain(Violation::widens);
     }
     verdict
+}
+
+/// Adds what a change of an Account, catalog or store does to people, in every account that it concerns. Accounts that
+/// do not resolve, before or after it, keep what their store has.
+fn with_effects<S: SnapshotSource>(
+    source: &S,
+    change: &Change,
+    mut violations: Vec<Violation>,
+    now: Timestamp,
+) -> Verdict {
+    let overlay = Overlay::new(source, change);
+    let mut effects = Vec::new();
+    let concerned = |key: &&AccountKey| change.account().is_none_or(|account| account == *key);
+    let refers = |snapshot: &Snapshot| match change {
+        Change::Catalog(edit) => {
+            edit.latest().is_some_and(|facts| snapshot.account.spec.catalog_ref.name == *facts.name)
+        }
+        Change::Store(edit) => edit.latest().is_some_and(|facts| snapshot.account.spec.store_ref.name == *facts.name),
+        // With other references, the source does not say what the account would resolve to.
+        Change::Account(_, edit) => edit.both().is_none_or(|((before, _), (after, _))| {
+            let references = |facts: &AccountFacts| {
+                (facts.spec.catalog_ref.clone(), facts.spec.store_ref.clone(), facts.spec.parent_ref.clone())
+            };
+            references(before) == references(after)
+        }),
+        _ => false,
+    };
+    for key in source.accounts().filter(concerned) {
+        let Some(before) = View::of(source, key).filter(|view| refers(&view.snapshot)) else { continue };
+        let after = View::of(&overlay, key);
+        match (before.whole(), after.as_ref().map(|after| (after, after.whole()))) {
+            (Some(_), Some((after, Some(whole)))) => {
+                let comparison = rise::compare(change, &before, after, now);
+                violations.extend(separation::violations(whole, &comparison.before, &comparison.after));
+                effects.extend(comparison.effects());
+            }
+            (Some(_), None) => effects.extend(rise::lost(&before)),
+            _ => {}
+        }
+    }
+    Verdict { violations, effects }
 }
 
 /// Judges a change of a Membership, Invitation, Role or group.
@@ -51,29 +96,41 @@ fn in_account<S: SnapshotSource>(
     let (before, after) = (View::of(source, key), View::of(&overlay, key));
     let exists = before.is_some();
     let resolved = match (&before, &after) {
-        (Some(before), Some(after)) if before.whole().is_some() && after.whole().is_some() => Some((before, after)),
+        (Some(before), Some(after)) => {
+            after.whole().filter(|_| before.whole().is_some()).map(|whole| (before, after, whole))
+        }
         _ => None,
     };
-    let Some((before, after)) = resolved else {
-        let widens = !View::<S>::narrows_unresolved(change);
+    let Some((before, after, whole)) = resolved else {
+        let widens = !rise::narrows_unresolved(source, change, now);
         let unknown = Violation::NotJudgeable { account: key.clone(), exists, widens };
-        let is_judged = matches!(actor, Actor::Administrator);
-        return Verdict { violations: if is_judged { Vec::new() } else { vec![unknown] }, ..Verdict::default() };
+        let is_administrator = matches!(actor, Actor::Administrator);
+        return Verdict { violations: if is_administrator { Vec::new() } else { vec![unknown] }, ..Verdict::default() };
     };
-    let comparison = rise::compare(change, before, after);
+    let comparison = rise::compare(change, before, after, now);
     let mut violations = match actor {
         Actor::Administrator => Vec::new(),
         Actor::Pipeline(roles) => {
-            let ceiling = pipeline_ceiling(after, roles);
-            let mut violations: Vec<Violation> = more_than_held(&comparison, &ceiling, None).into_iter().collect();
-            violations.extend(reserved(change));
-            violations.extend(lift_beside_restrictions(change, after));
+            let mut violations = more_than_held(&comparison, &pipeline_ceiling(after, roles), None);
+            violations.extend(role_not_held(&comparison, whole, roles, None));
+            violations.extend(for_all_but_administrators(change, before, after));
             violations
         }
-        Actor::Member(email) => by_member(source, change, (before, after), &comparison, email, now),
+        Actor::Member(email) => by_member(source, change, (before, after, whole), &comparison, email, now),
     };
-    violations.extend(separation::violations(&change.scope(), before, after));
+    violations.extend(separation::violations(whole, &comparison.before, &comparison.after));
     Verdict { violations, effects: comparison.effects() }
+}
+
+/// Returns the rules that hold for members and pipelines alike.
+fn for_all_but_administrators<S: SnapshotSource, T: SnapshotSource>(
+    change: &Change,
+    before: &View<'_, S>,
+    after: &View<'_, T>,
+) -> Vec<Violation> {
+    let (known, promised) = (before.promises(change, Side::Before), after.promises(change, Side::After));
+    let promises = promised.difference(&known).map(|fault| Violation::Promise { fault: fault.clone() });
+    reserved(change).into_iter().chain(lift_beside_restrictions(change, after)).chain(promises).collect()
 }
 
 /// Returns the most that a pipeline may grant: what its roles grant by default, whatever an account makes of them.
@@ -90,27 +147,58 @@ fn pipeline_ceiling<S: SnapshotSource>(view: &View<'_, S>, roles: &BTreeSet<Name
 fn by_member<S: SnapshotSource, T: SnapshotSource>(
     source: &S,
     change: &Change,
-    (before, after): (&View<'_, S>, &View<'_, T>),
+    (before, after, whole): (&View<'_, S>, &View<'_, T>, &EffectiveCatalog),
     comparison: &Comparison,
     actor: &Email,
     now: Timestamp,
 ) -> Vec<Violation> {
     let own = Holdings::of(before, actor, now);
     let parent = Parent::of(source, before, actor, now);
-    let ceiling = member_ceiling(before, &own, parent.as_ref());
+    let held = held_ranks(before, &own, parent.as_ref());
+    let roles = equal_roles(before, &own, parent.as_ref());
+    let (ceiling, grantable) = member_ceiling(before, parent.as_ref(), &held, &roles);
     let widens = !comparison.only_narrows();
-    let mut violations: Vec<Violation> = owner(change, before).into_iter().chain(reserved(change)).collect();
+    let mut violations: Vec<Violation> = owner(change, before).into_iter().collect();
     let is_managed = before.prepared().definitions.account_type == AccountType::Managed;
     for needed in needed(change, actor) {
         violations.extend(may(needed, is_managed, before, &own, parent.as_ref(), actor, widens));
     }
     violations.extend(more_than_held(comparison, &ceiling, Some(actor)));
-    if comparison.rises.contains_key(&Subject::Person(actor.clone())) {
+    violations.extend(role_not_held(comparison, whole, &grantable, Some(actor)));
+    let own = Subject::Person(actor.clone());
+    if comparison.rises.contains_key(&own) || named_roles(comparison, whole).any(|(subject, _)| *subject == own) {
         violations.push(Violation::OwnAccess { actor: actor.clone() });
     }
-    violations.extend(holds_more(change, before, comparison, &ceiling, actor));
-    violations.extend(lift_beside_restrictions(change, after));
+    violations.extend(holds_more(change, before, comparison, &Ceiling::Ranks(held), &roles, actor));
+    violations.extend(for_all_but_administrators(change, before, after));
     violations
+}
+
+/// Returns the predefined roles that are given and by which the catalog lets people administer, each with who or what
+/// gets them.
+fn named_roles<'a>(
+    comparison: &'a Comparison,
+    whole: &'a EffectiveCatalog,
+) -> impl Iterator<Item = (&'a Subject, &'a Name)> {
+    let administers = |role: &Name| {
+        whole.facts.spec.administration.iter().any(|rule| rule.roles.iter().any(|named| named == role.as_str()))
+    };
+    let given = comparison.roles.iter().flat_map(|(subject, roles)| roles.iter().map(move |role| (subject, role)));
+    given.filter(move |(_, role)| administers(role))
+}
+
+/// Returns the violation if the change gives a role by which people administer, and which the actor does not hold.
+fn role_not_held(
+    comparison: &Comparison,
+    whole: &EffectiveCatalog,
+    roles: &BTreeSet<Name>,
+    actor: Option<&Email>,
+) -> Option<Violation> {
+    let missing: Vec<(&Subject, &Name)> =
+        named_roles(comparison, whole).filter(|(_, role)| !roles.contains(*role)).collect();
+    let (_, role) = missing.first()?;
+    let subjects = missing.iter().filter(|(_, one)| one == role).map(|(subject, _)| (*subject).clone()).collect();
+    Some(Violation::RoleNotHeld { subjects, role: (*role).clone(), actor: actor.cloned() })
 }
 
 /// What an actor holds in the account that manages another one.
@@ -126,27 +214,69 @@ impl<'a, S: SnapshotSource> Parent<'a, S> {
         let holdings = Holdings::of(&view, actor, now);
         Some(Self { view, holdings })
     }
+
+    /// Returns whether the parent has the catalog of a managed account, so that their permissions compare.
+    fn has_catalog_of(&self, child: &View<'_, S>) -> bool {
+        self.view.snapshot.account.spec.catalog_ref == child.snapshot.account.spec.catalog_ref
+    }
+
+    /// Returns whether the actor holds what the parent's catalog demands for an action.
+    fn may(&self, action: Action) -> bool {
+        let whole = self.view.whole();
+        let rule = whole.and_then(|whole| whole.facts.spec.administration.iter().find(|rule| rule.action == action));
+        rule.is_some_and(|rule| whole.is_some_and(|whole| is_met(rule, whole, &self.holdings)))
+    }
 }
 
-/// Returns the most that a member may grant in an account: what they hold there, and in its parent. Across catalogs it
-/// is what the roles grant that the parent names as grantable.
-fn member_ceiling<S: SnapshotSource>(view: &View<'_, S>, own: &Holdings, parent: Option<&Parent<'_, S>>) -> Ceiling {
-    let Some(whole) = view.whole() else { return Ceiling::Ranks(Ranks::default()) };
-    let mut most = own.ranks.clone().fitted(whole.catalog.layout.len());
-    if let Some(parent) = parent.filter(|parent| !parent.holdings.ranks.is_none()) {
-        let theirs = &parent.view.snapshot.account.spec;
-        if theirs.catalog_ref == view.snapshot.account.spec.catalog_ref {
-            most.raise_to(whole.catalog.layout.translate(&parent.holdings.ranks, &parent.holdings.layout).as_slice());
-        } else {
-            let grantable = theirs.managed_accounts.iter().flat_map(|managed| &managed.grantable);
-            for place in grantable.filter_map(|role| whole.catalog.role(role)) {
-                if whole.catalog.roles[place].held_by == HeldBy::Members {
-                    most.raise_to(whole.catalog.roles[place].ranks.as_slice());
-                }
+/// Returns what a member holds in an account, and in its parent if that has the same catalog.
+fn held_ranks<S: SnapshotSource>(view: &View<'_, S>, own: &Holdings, parent: Option<&Parent<'_, S>>) -> Ranks {
+    let Some(whole) = view.whole() else { return Ranks::default() };
+    let mut held = own.ranks.clone().fitted(whole.catalog.layout.len());
+    if let Some(parent) = parent.filter(|parent| parent.has_catalog_of(view)) {
+        held.raise_to(whole.catalog.layout.translate(&parent.holdings.ranks, &parent.holdings.layout).as_slice());
+    }
+    held
+}
+
+/// Returns the predefined roles that let nobody administer more than a member may: those for which the member meets every
+/// rule of `administration` that names the role.
+fn equal_roles<S: SnapshotSource>(
+    view: &View<'_, S>,
+    own: &Holdings,
+    parent: Option<&Parent<'_, S>>,
+) -> BTreeSet<Name> {
+    let Some(whole) = view.whole() else { return BTreeSet::new() };
+    let parent = parent.filter(|parent| parent.has_catalog_of(view));
+    let meets = |rule: &&AdministrationRule| {
+        is_met(rule, whole, own) || parent.is_some_and(|parent| is_met(rule, whole, &parent.holdings))
+    };
+    let administration = &whole.facts.spec.administration;
+    let names = |rule: &&AdministrationRule, role: &Name| rule.roles.iter().any(|named| named == role.as_str());
+    let equal = |role: &&Name| administration.iter().filter(|rule| names(rule, role)).all(|rule| meets(&rule));
+    whole.catalog.roles.iter().map(|role| &role.name).filter(equal).cloned().collect()
+}
+
+/// Returns the most that a member may grant in an account, and the roles. Whoever may assign roles in managed accounts
+/// may also grant there what the roles grant that the parent names as grantable.
+fn member_ceiling<S: SnapshotSource>(
+    view: &View<'_, S>,
+    parent: Option<&Parent<'_, S>>,
+    held: &Ranks,
+    equal: &BTreeSet<Name>,
+) -> (Ceiling, BTreeSet<Name>) {
+    let (mut most, mut roles) = (held.clone(), equal.clone());
+    let (Some(parent), Some(whole)) = (parent, view.whole()) else { return (Ceiling::Ranks(most), roles) };
+    if !parent.has_catalog_of(view) && parent.may(Action::AssignManagedRoles) {
+        let managed = parent.view.snapshot.account.spec.managed_accounts.iter();
+        for name in managed.flat_map(|managed| &managed.grantable) {
+            let role = RoleName::predefined(name);
+            if let (Some(index), Some(_)) = (whole.catalog.role(name), view.prepared().definitions.role_ranks(&role)) {
+                most.raise_to(whole.catalog.roles[index].ranks.as_slice());
+                roles.insert(Name::new(name));
             }
         }
     }
-    Ceiling::Ranks(most)
+    (Ceiling::Ranks(most), roles)
 }
 
 /// Checks one action. In a managed account, adding people and assigning roles is decided in the parent.
@@ -190,44 +320,13 @@ fn may<S: SnapshotSource>(
     }
 }
 
-/// Question whether an actor holds what a catalog demands for an action.
-pub(super) struct Permit<'a> {
-    pub(super) field: &'static str,
-    pub(super) action: Action,
-    pub(super) account: &'a AccountKey,
-    /// Catalog of the account in which the actor must hold it; `None` if that does not resolve.
-    pub(super) catalog: Option<&'a EffectiveCatalog>,
-    pub(super) holdings: &'a Holdings,
-    pub(super) actor: &'a Email,
-    pub(super) widens: bool,
-}
-
-/// Returns the violation if the actor lacks what the catalog demands. Without a rule, an action is for administrators.
-pub(super) fn permit(asked: &Permit<'_>) -> Option<Violation> {
-    let rule =
-        asked.catalog.and_then(|whole| whole.facts.spec.administration.iter().find(|rule| rule.action == asked.action));
-    let is_met = rule.is_some_and(|rule| asked.catalog.is_some_and(|whole| is_met(rule, whole, asked.holdings)));
-    (!is_met).then(|| Violation::ActionNotAllowed {
-        field: asked.field,
-        action: asked.action,
-        account: asked.account.clone(),
-        rule: rule.cloned(),
-        actor: asked.actor.clone(),
-        widens: asked.widens,
-    })
-}
-
-fn is_met(rule: &AdministrationRule, whole: &EffectiveCatalog, holdings: &Holdings) -> bool {
-    if let (Some(section), Some(level)) = (&rule.section, &rule.level) {
-        let Some(section) = whole.catalog.section(section) else { return false };
-        return whole.catalog.rank(section, level).is_some_and(|rank| rank > 0 && holdings.rank(section) >= rank);
-    }
-    rule.roles.iter().any(|role| holdings.roles.contains(role.as_str()))
-}
-
 /// Returns the violation if the change gives somebody more than a ceiling: the first section in which it does, and who
 /// gets how much there. An actor who would raise themselves is told so instead.
-fn more_than_held(comparison: &Comparison, ceiling: &Ceiling, actor: Option<&Email>) -> Option<Violation> {
+fn more_than_held(comparison: &Comparison, ceiling: &Ceiling, actor: Option<&Email>) -> Vec<Violation> {
+    exceeding(comparison, ceiling, actor).into_iter().collect()
+}
+
+fn exceeding(comparison: &Comparison, ceiling: &Ceiling, actor: Option<&Email>) -> Option<Violation> {
     let is_other = |subject: &Subject| !matches!(subject, Subject::Person(person) if Some(person) == actor);
     let rises: Vec<(&Subject, &Ranks)> = comparison.rises.iter().filter(|(subject, _)| is_other(subject)).collect();
     let beyond = |section: usize, ranks: &Ranks| {
@@ -253,34 +352,43 @@ fn more_than_held(comparison: &Comparison, ceiling: &Ceiling, actor: Option<&Ema
     })
 }
 
-/// Returns the violation if the change takes something from, or changes, somebody who holds more than the actor.
+/// Returns the violation if the change concerns somebody who holds more than the actor: their own Membership or
+/// Invitation, or something that they lose by a Role or group.
 fn holds_more<S: SnapshotSource>(
     change: &Change,
     before: &View<'_, S>,
     comparison: &Comparison,
-    ceiling: &Ceiling,
+    held: &Ceiling,
+    roles: &BTreeSet<Name>,
     actor: &Email,
 ) -> Option<Violation> {
-    let is_above = |email: &Email, ranks: &Ranks| email != actor && !ceiling.includes(ranks);
-    let concerned: Vec<(Email, Ranks)> = match change.scope() {
-        // Whatever is changed about a Membership concerns its person.
-        scope @ Scope::Members(_) => {
-            before.potentials(&scope).into_iter().map(|(email, held)| (email, held.ranks)).collect()
-        }
-        Scope::Account => comparison.losers().map(|(email, ranks)| (email.clone(), ranks.clone())).collect(),
-    };
-    let above: Vec<(Email, Ranks)> = concerned.into_iter().filter(|(email, ranks)| is_above(email, ranks)).collect();
-    let (_, ranks) = above.first()?;
     let whole = before.whole()?;
-    let (section, rank) = ranks
-        .as_slice()
-        .iter()
-        .enumerate()
-        .find(|(section, rank)| ceiling.rank(*section).is_some_and(|most| **rank > most))?;
-    let (section_name, level) =
-        (whole.catalog.section_name(section).into(), whole.catalog.level(section, *rank).into());
-    let people = above.into_iter().map(|(email, _)| email).collect();
-    Some(Violation::HoldsMore { people, section: section_name, level, actor: actor.clone() })
+    let names_role = |role: &Name| {
+        whole.facts.spec.administration.iter().any(|rule| rule.roles.iter().any(|named| named == role.as_str()))
+    };
+    let is_above = |(email, theirs): &(&Email, &Potential)| {
+        let has_role = theirs.roles.iter().any(|role| !roles.contains(role) && names_role(role));
+        *email != actor && (!held.includes(&theirs.ranks) || has_role)
+    };
+    let concerned = match change.scope() {
+        Scope::Members(_) => &comparison.before,
+        Scope::Account => &comparison.losers,
+    };
+    let above: Vec<(&Email, &Potential)> = concerned.iter().filter(is_above).collect();
+    let (_, theirs) = above.first()?;
+    let ranks = theirs.ranks.as_slice().iter().enumerate();
+    let higher = ranks.into_iter().find(|(section, rank)| held.rank(*section).is_some_and(|most| **rank > most));
+    let what = match higher {
+        Some((section, rank)) => {
+            format!("{}: {}", whole.catalog.section_name(section), whole.catalog.level(section, *rank))
+        }
+        None => {
+            let role = theirs.roles.iter().find(|role| !roles.contains(*role) && names_role(role))?;
+            format!("the role {role}")
+        }
+    };
+    let people = above.into_iter().map(|(email, _)| email.clone()).collect();
+    Some(Violation::HoldsMore { people, what, actor: actor.clone() })
 }
 
 /// Returns the violation if somebody makes a Membership of, or an Invitation to, the owner.
@@ -308,24 +416,34 @@ fn reserved(change: &Change) -> Vec<Violation> {
     fields.map(|field| Violation::OnlyAdministrators { field, widens: true }).collect()
 }
 
-/// Returns the violation if a Membership or Invitation lifts what makes equal to the owner, and applies something else.
+/// Returns the violation if a change lifts, in a Membership or Invitation, what makes equal to the owner beside applied
+/// restrictions. One that is there already is no reason to refuse another change.
 fn lift_beside_restrictions<S: SnapshotSource>(change: &Change, after: &View<'_, S>) -> Option<Violation> {
-    let (lift, apply) = match change {
+    let of_member = |facts: &MemberFacts| (facts.lift.to_vec(), facts.apply.to_vec());
+    let of_invited = |facts: &InvitationFacts| (facts.lift.clone(), facts.apply.clone());
+    match change {
         Change::Membership(_, edit) => {
-            let facts = edit.after.as_deref()?;
-            (&*facts.lift, &*facts.apply)
+            beside(edit.before.as_deref().map(of_member), of_member(edit.after.as_deref()?), after)
         }
         Change::Invitation(_, edit) => {
-            let facts = edit.after.as_deref()?;
-            (facts.lift.as_slice(), facts.apply.as_slice())
+            beside(edit.before.as_deref().map(of_invited), of_invited(edit.after.as_deref()?), after)
         }
-        _ => return None,
-    };
+        _ => None,
+    }
+}
+
+fn beside<S: SnapshotSource>(
+    former: Option<(Vec<Name>, Vec<Name>)>,
+    (lift, apply): (Vec<Name>, Vec<Name>),
+    after: &View<'_, S>,
+) -> Option<Violation> {
     let catalog = &after.whole()?.catalog;
     let equals = |name: &&Name| {
-        let place = catalog.restriction(name);
-        place.is_some_and(|place| catalog.restrictions[place].grants_owner_access)
+        let index = catalog.restriction(name);
+        index.is_some_and(|index| catalog.restrictions[index].grants_owner_access)
     };
     let lifted = lift.iter().find(equals).filter(|_| !apply.is_empty())?;
-    Some(Violation::LiftBesideRestrictions { lifted: lifted.clone(), applied: apply.to_vec() })
+    let was_there = former
+        .is_some_and(|(lifts, applies)| lifts.contains(lifted) && apply.iter().all(|name| applies.contains(name)));
+    (!was_there).then(|| Violation::LiftBesideRestrictions { lifted: lifted.clone(), applied: apply.clone() })
 }

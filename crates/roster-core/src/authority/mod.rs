@@ -7,7 +7,7 @@
 //!                                      Actor ───┘
 //! ```
 //!
-//! The rules are in docs/concepts.md "Authority". A [`Violation`] either widens access, so that nothing of the change
+//! The rules are in docs/concepts.md "Who may change access". A [`Violation`] either widens access, so that nothing of the change
 //! may rise, or it only breaks an order that people must keep: a revocation always gets through.
 
 mod actions;
@@ -16,8 +16,10 @@ mod administrators;
 mod change;
 mod judge;
 mod overlay;
+mod permit;
 mod rise;
 mod separation;
+mod times;
 mod verdict;
 mod view;
 

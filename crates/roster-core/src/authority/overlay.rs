@@ -35,6 +35,10 @@ impl<S: SnapshotSource> SnapshotSource for Overlay<'_, S> {
         self.base.accounts().filter(move |key| Some(*key) != deleted)
     }
 
+    fn is_named(&self, account: &AccountKey) -> bool {
+        self.base.is_named(account)
+    }
+
     fn snapshot(&self, account: &AccountKey) -> Option<Snapshot> {
         let mut snapshot = self.base.snapshot(account)?;
         let is_here = self.change.account() == Some(account);
@@ -62,10 +66,16 @@ impl<S: SnapshotSource> SnapshotSource for Overlay<'_, S> {
 
     fn members<'b>(&'b self, account: &AccountKey, scope: &'b Scope) -> Option<Members<'b>> {
         let mut members = self.base.members(account, scope)?;
-        let Change::Membership(key, edit) = self.change else { return Some(members) };
-        if key != account {
+        if self.change.account() != Some(account) {
             return Some(members);
         }
+        if let Change::Invitation(_, edit) = self.change
+            && let Some(before) = &edit.before
+            && edit.after.as_ref().is_none_or(|after| !after.accepted || after.email != before.email)
+        {
+            members.accepted.remove(&before.name);
+        }
+        let Change::Membership(_, edit) = self.change else { return Some(members) };
         if let Some(before) = &edit.before {
             for (_, facts) in &mut members.addresses {
                 facts.retain(|one| one.name != before.name);
@@ -94,8 +104,8 @@ fn replace<F>(all: &mut Vec<Arc<F>>, edit: &Edit<F>, name: impl Fn(&F) -> &Name)
         all.retain(|one| name(one) != name(facts));
     }
     if let Some(after) = &edit.after {
-        let place = all.partition_point(|one| name(one) < name(after));
-        all.insert(place, after.clone());
+        let index = all.partition_point(|one| name(one) < name(after));
+        all.insert(index, after.clone());
     }
 }
 
@@ -103,8 +113,8 @@ fn add<'a>(members: &mut Members<'a>, email: &'a Email, facts: &'a MemberFacts) 
     match members.addresses.binary_search_by(|(address, _)| (*address).cmp(email)) {
         Ok(at) => {
             let of_address = &mut members.addresses[at].1;
-            let place = of_address.partition_point(|one| one.name < facts.name);
-            of_address.insert(place, facts);
+            let index = of_address.partition_point(|one| one.name < facts.name);
+            of_address.insert(index, facts);
         }
         Err(at) => members.addresses.insert(at, (email, SmallVec::from_elem(facts, 1))),
     }

@@ -13,11 +13,12 @@ use jiff::Timestamp;
 
 use super::{
     Change, Edit, Effect, Subject,
+    times::Times,
     view::{OwnGrants, Potential, View},
 };
 use crate::{
-    model::{Email, Layout, Ranks, RoleName, Scope},
-    resolve::{EffectiveCatalog, Window},
+    model::{AccountKey, Email, Layout, Name, Ranks, RoleName, Scope},
+    resolve::EffectiveCatalog,
     state::{MemberFacts, SnapshotSource},
 };
 
@@ -44,6 +45,16 @@ pub(super) struct Comparison {
     pub(super) people: BTreeMap<Email, (Ranks, Ranks)>,
     /// Ranks that rise, by who or what gets them, each only in the sections that rise.
     pub(super) rises: BTreeMap<Subject, Ranks>,
+    /// Predefined roles that somebody or something gets, by who or what gets them.
+    pub(super) roles: BTreeMap<Subject, BTreeSet<Name>>,
+    /// People who lose something, with what they had.
+    pub(super) losers: BTreeMap<Email, Potential>,
+    /// People of the scope after the change.
+    pub(super) after: BTreeMap<Email, Potential>,
+    /// People of the scope before the change.
+    pub(super) before: BTreeMap<Email, Potential>,
+    /// Account in which everything is compared.
+    pub(super) account: Option<AccountKey>,
     /// Layout of all ranks.
     pub(super) layout: Layout,
 }
@@ -60,15 +71,14 @@ impl Comparison {
 
     /// Returns whether nobody can do more afterwards, now or later.
     pub(super) fn only_narrows(&self) -> bool {
-        self.rises.is_empty()
+        self.rises.is_empty() && self.roles.is_empty()
     }
 
-    /// Returns the people who can do less afterwards, with what they could do before.
-    pub(super) fn losers(&self) -> impl Iterator<Item = (&Email, &Ranks)> {
-        self.people
-            .iter()
-            .filter(|(_, (before, after))| !before.is_at_most(after))
-            .map(|(email, (before, _))| (email, before))
+    fn add_roles(&mut self, subject: &Subject, before: &BTreeSet<Name>, after: &BTreeSet<Name>) {
+        let gained: BTreeSet<Name> = after.difference(before).cloned().collect();
+        if !gained.is_empty() {
+            self.roles.entry(subject.clone()).or_default().extend(gained);
+        }
     }
 
     /// Returns what people gain and lose.
@@ -78,7 +88,8 @@ impl Comparison {
             Some((ladder.section.clone(), ladder.levels.get(usize::from(rank))?.clone()))
         };
         let effect = |(email, (before, after)): (&Email, &(Ranks, Ranks))| {
-            let mut effect = Effect { email: email.clone(), gains: Vec::new(), loses: Vec::new() };
+            let account = self.account.clone().unwrap_or_else(|| AccountKey::new("", ""));
+            let mut effect = Effect { account, email: email.clone(), gains: Vec::new(), loses: Vec::new() };
             for (section, (before, after)) in before.as_slice().iter().zip(after.as_slice()).enumerate() {
                 let (Some((name, former)), Some((_, level))) = (named(section, *before), named(section, *after)) else {
                     continue;
@@ -101,6 +112,7 @@ pub(super) fn compare<S: SnapshotSource, T: SnapshotSource>(
     change: &Change,
     before: &View<'_, S>,
     after: &View<'_, T>,
+    now: Timestamp,
 ) -> Comparison {
     let layout_of =
         |whole: Option<&EffectiveCatalog>| whole.map(|whole| whole.catalog.layout.clone()).unwrap_or_default();
@@ -108,24 +120,36 @@ pub(super) fn compare<S: SnapshotSource, T: SnapshotSource>(
     let none = Ranks::none(layout.len());
     let fitted =
         |held: Option<&Potential>| held.map_or_else(|| none.clone(), |held| layout.translate(&held.ranks, &former));
-    let mut result = Comparison { layout: layout.clone(), ..Comparison::default() };
+    let mut result =
+        Comparison { layout: layout.clone(), account: Some(before.key().clone()), ..Comparison::default() };
     let scope = change.scope();
     let (was, is) = (before.potentials(&scope), after.potentials(&scope));
     for email in was.keys().chain(is.keys()).collect::<BTreeSet<_>>() {
-        let (one, other) =
-            (fitted(was.get(email)), is.get(email).map_or_else(|| none.clone(), |held| held.ranks.clone()));
-        let is_certain_now = becomes_certain(was.get(email), is.get(email));
-        if one != other || is_certain_now {
-            let subject = Subject::Person(email.clone());
-            let before = if is_certain_now { none.clone() } else { one.clone() };
-            result.add(&Compared { subject, before, after: other.clone() });
+        let (held, holds) = (was.get(email), is.get(email));
+        let (one, other) = (fitted(held), holds.map_or_else(|| none.clone(), |held| held.ranks.clone()));
+        let subject = Subject::Person(email.clone());
+        // Whoever is suspended afterwards gets nothing by what becomes certain.
+        let is_certain_now =
+            becomes_certain(held, holds) && after.times(email).is_none_or(|times| times.has_access(now));
+        let start = if is_certain_now { none.clone() } else { one.clone() };
+        result.add(&Compared { subject: subject.clone(), before: start, after: other.clone() });
+        let roles = |held: Option<&Potential>| held.map(|held| held.roles.clone()).unwrap_or_default();
+        let (had, has) = (roles(held), roles(holds));
+        result.add_roles(&subject, &had, &has);
+        if let Some(held) = held
+            && (!one.is_at_most(&other) || !had.is_subset(&has) || becomes_certain(holds, Some(held)))
+        {
+            result.losers.insert(email.clone(), held.clone());
+        }
+        if one != other {
             result.people.insert(email.clone(), (one, other));
         }
     }
+    (result.before, result.after) = (was, is);
     match change {
         Change::Membership(_, edit) => {
-            membership(&mut result, edit, before, after);
-            times(&mut result, change, before, after);
+            membership(&mut result, edit, before, after, now);
+            times(&mut result, change, before, after, now);
         }
         Change::Invitation(_, edit) => {
             let none = || no_grants(layout.len());
@@ -141,6 +165,15 @@ pub(super) fn compare<S: SnapshotSource, T: SnapshotSource>(
     result
 }
 
+/// Returns what everybody loses if the account is deleted.
+pub(super) fn lost<S: SnapshotSource>(before: &View<'_, S>) -> Vec<Effect> {
+    let layout = before.whole().map(|whole| whole.catalog.layout.clone()).unwrap_or_default();
+    let none = Ranks::none(layout.len());
+    let held = before.potentials(&Scope::Account).into_iter().map(|(email, held)| (email, (held.ranks, none.clone())));
+    let people = held.collect();
+    Comparison { people, layout, account: Some(before.key().clone()), ..Comparison::default() }.effects()
+}
+
 /// Returns whether something that may be less in the store, because what lowers it is invalid, is sure to be all of it
 /// afterwards. It then rises by an unknown part.
 fn becomes_certain(before: Option<&Potential>, after: Option<&Potential>) -> bool {
@@ -148,13 +181,14 @@ fn becomes_certain(before: Option<&Potential>, after: Option<&Potential>) -> boo
 }
 
 fn no_grants(sections: usize) -> OwnGrants {
-    OwnGrants { granted: Ranks::none(sections), potential: Ranks::none(sections) }
+    OwnGrants { granted: Ranks::none(sections), potential: Ranks::none(sections), roles: BTreeSet::new() }
 }
 
 fn own(result: &mut Comparison, subject: &Subject, before: &OwnGrants, after: &OwnGrants) {
     for (one, other) in [(&before.granted, &after.granted), (&before.potential, &after.potential)] {
         result.add(&Compared { subject: subject.clone(), before: one.clone(), after: other.clone() });
     }
+    result.add_roles(subject, &before.roles, &after.roles);
 }
 
 /// Compares what a Membership itself grants. One that lasts longer, or is not suspended any more, rises as if it were
@@ -164,12 +198,13 @@ fn membership<S: SnapshotSource, T: SnapshotSource>(
     edit: &Edit<MemberFacts>,
     before: &View<'_, S>,
     after: &View<'_, T>,
+    now: Timestamp,
 ) {
     let Some(facts) = edit.after.as_deref() else { return };
     let Ok(email) = facts.email.clone() else { return };
     let none = no_grants(result.layout.len());
     let lasts_longer =
-        edit.before.as_deref().is_some_and(|former| Times::of([former]).is_extended_by(Times::of([facts])));
+        edit.before.as_deref().is_some_and(|former| Times::of([former]).is_extended_by(Times::of([facts]), now));
     let one = edit.before.as_deref().filter(|_| !lasts_longer).and_then(|facts| before.own(facts));
     let other = after.own(facts).unwrap_or_else(|| none.clone());
     own(result, &Subject::Person(email), &one.unwrap_or(none), &other);
@@ -181,11 +216,12 @@ fn times<S: SnapshotSource, T: SnapshotSource>(
     change: &Change,
     before: &View<'_, S>,
     after: &View<'_, T>,
+    now: Timestamp,
 ) {
     let Scope::Members(addresses) = change.scope() else { return };
     for email in addresses.iter() {
         let (Some(one), Some(other)) = (before.times(email), after.times(email)) else { continue };
-        if one.is_extended_by(other) {
+        if one.is_extended_by(other, now) {
             let potential = after.potentials(&Scope::Members([email.clone()].into())).remove(email);
             let none = Ranks::none(result.layout.len());
             let after = potential.map_or_else(|| none.clone(), |held| held.ranks);
@@ -194,37 +230,7 @@ fn times<S: SnapshotSource, T: SnapshotSource>(
     }
 }
 
-/// Time in which Memberships of one person give access, all of them together.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
-    is_suspended: bool,
-    window: Window,
-}
-
-impl Times {
-    pub(super) fn of<'a>(facts: impl IntoIterator<Item = &'a MemberFacts>) -> Self {
-        let all = Self { is_suspended: false, window: Window::default() };
-        facts.into_iter().fold(all, |all, one| Self {
-            is_suspended: all.is_suspended || one.suspended,
-            window: all.window.intersection(&one.window()),
-        })
-    }
-
-    /// Returns whether the other one includes an instant that this one does not.
-    pub(super) fn is_extended_by(self, other: Self) -> bool {
-        if other.is_suspended || other.window.is_empty() {
-            return false;
-        }
-        let starts = |window: Window| window.starts_at.unwrap_or(Timestamp::MIN);
-        let ends = |window: Window| window.expires_at.unwrap_or(Timestamp::MAX);
-        self.is_suspended
-            || self.window.is_empty()
-            || starts(other.window) < starts(self.window)
-            || ends(other.window) > ends(self.window)
-    }
-}
-
-/// Compares roles and groups as if somebody held them. A reference to what does not exist counts as holding it.
+/// Compares roles and groups as if somebody held them.
 fn definitions<S: SnapshotSource, T: SnapshotSource>(
     result: &mut Comparison,
     before: &View<'_, S>,
@@ -234,6 +240,8 @@ fn definitions<S: SnapshotSource, T: SnapshotSource>(
     let (former, latter) = (before.definitions_by_subject(), after.definitions_by_subject());
     for (subject, after) in latter {
         let known = former.get(&subject).filter(|before| !becomes_certain(Some(before), Some(&after)));
+        let had = former.get(&subject).map(|before| before.roles.clone()).unwrap_or_default();
+        result.add_roles(&subject, &had, &after.roles);
         result.add(&Compared { subject, before: fitted(known), after: after.ranks });
     }
 }
@@ -243,7 +251,7 @@ impl<S: SnapshotSource> View<'_, S> {
     fn definitions_by_subject(&self) -> BTreeMap<Subject, Potential> {
         let Some(whole) = self.whole() else { return BTreeMap::new() };
         let definitions = &self.prepared().definitions;
-        let held = |ranks: &Ranks, at_most: bool| Potential { ranks: ranks.clone(), at_most };
+        let held = |ranks: &Ranks, at_most| Potential { ranks: ranks.clone(), roles: BTreeSet::new(), at_most };
         let in_force = std::iter::zip(&whole.predefined, &whole.at_most);
         let predefined = std::iter::zip(&whole.catalog.roles, in_force)
             .map(|(role, (ranks, at_most))| (Subject::Role(RoleName::predefined(&role.name)), held(ranks, *at_most)));
@@ -251,15 +259,21 @@ impl<S: SnapshotSource> View<'_, S> {
         let custom =
             custom.map(|(name, role)| (Subject::Role(RoleName::custom(name)), held(&role.ranks, role.at_most)));
         let groups = definitions.groups.iter();
-        let groups = groups.map(|(name, group)| (Subject::Group(name.clone()), held(&group.ranks, group.at_most)));
+        let groups = groups.map(|(name, group)| {
+            let held = Potential { roles: group.predefined.clone(), ..held(&group.ranks, group.at_most) };
+            (Subject::Group(name.clone()), held)
+        });
         predefined.chain(custom).chain(groups).collect()
     }
+}
 
-    /// Returns whether the change can only take away although the account does not resolve: something is deleted, or a
-    /// Membership is only suspended or shortened.
-    pub(super) fn narrows_unresolved(change: &Change) -> bool {
-        match change {
-            Change::Membership(_, edit) => edit.both().map_or(edit.after.is_none(), |(before, after)| {
+/// Returns whether a change can only take away although the account does not resolve: something is deleted, or a
+/// Membership is only suspended or shortened.
+pub(super) fn narrows_unresolved<S: SnapshotSource>(source: &S, change: &Change, now: Timestamp) -> bool {
+    match change {
+        Change::Membership(key, edit) => edit.both().map_or_else(
+            || edit.after.is_none() && is_only_membership(source, key, change),
+            |(before, after)| {
                 let same = MemberFacts {
                     suspended: before.suspended,
                     starts_at: before.starts_at,
@@ -267,15 +281,22 @@ impl<S: SnapshotSource> View<'_, S> {
                     generation: before.generation,
                     ..after.clone()
                 };
-                same == *before && !Times::of([before]).is_extended_by(Times::of([after]))
-            }),
-            Change::Invitation(_, edit) => edit.after.is_none(),
-            // A Role that is deleted may have lowered a predefined one.
-            Change::Role(_, edit) => {
-                edit.after.is_none() && edit.latest().is_some_and(|role| role.spec.overrides.is_none())
-            }
-            Change::Group(_, edit) => edit.after.is_none(),
-            Change::Account(..) | Change::Catalog(_) | Change::Store(_) => false,
+                same == *before && !Times::of([before]).is_extended_by(Times::of([after]), now)
+            },
+        ),
+        Change::Invitation(_, edit) => edit.after.is_none(),
+        // A Role that is deleted may have lowered a predefined one.
+        Change::Role(_, edit) => {
+            edit.after.is_none() && edit.latest().is_some_and(|role| role.spec.overrides.is_none())
         }
+        Change::Group(_, edit) => edit.after.is_none(),
+        Change::Account(..) | Change::Catalog(_) | Change::Store(_) => false,
     }
+}
+
+/// Returns whether a deleted Membership is its person's only one. Another one may be all that it holds down.
+fn is_only_membership<S: SnapshotSource>(source: &S, key: &AccountKey, change: &Change) -> bool {
+    let scope = change.scope();
+    let members = source.members(key, &scope);
+    members.is_some_and(|members| members.addresses.iter().all(|(_, facts)| facts.len() <= 1))
 }

@@ -15,7 +15,7 @@ const SHOWN: usize = 5;
 pub struct Verdict {
     /// Rules that the change breaks; empty if the actor may make it.
     pub violations: Vec<Violation>,
-    /// What people gain and lose by the change, by address. Suspension, blocks and times are left out: somebody
+    /// What people gain and lose by the change, by account and address. Suspension, blocks and times are left out: somebody
     /// suspended who gains a permission has it once they are not suspended any more.
     pub effects: Vec<Effect>,
 }
@@ -105,19 +105,36 @@ pub enum Violation {
         /// The actor; `None` for a pipeline.
         actor: Option<Email>,
     },
+    /// The change names what does not exist or may not be used here, and would grant something once it does.
+    Promise {
+        /// Field and fault, as the object's condition says it.
+        fault: String,
+    },
+    /// Objects of an Account were there before it, and would have effect at once.
+    ObjectsBeforeAccount {
+        /// The account.
+        account: AccountKey,
+    },
+    /// The change gives a predefined role that the catalog's administration names, and that the actor does not hold.
+    RoleNotHeld {
+        /// Who or what gets it, sorted.
+        subjects: Vec<Subject>,
+        /// The role.
+        role: Name,
+        /// The actor; `None` for a pipeline.
+        actor: Option<Email>,
+    },
     /// The actor would raise themselves.
     OwnAccess {
         /// The actor.
         actor: Email,
     },
-    /// The change takes something from somebody who holds more than the actor.
+    /// The change concerns somebody who holds more than the actor.
     HoldsMore {
         /// The people concerned, sorted.
         people: Vec<Email>,
-        /// A section in which the first of them holds more.
-        section: Name,
-        /// The level that the first of them holds there.
-        level: Name,
+        /// What the first of them holds and the actor does not, such as `billing: Edit`.
+        what: String,
         /// The actor.
         actor: Email,
     },
@@ -162,6 +179,9 @@ impl Violation {
             | Self::OnlyAdministrators { widens, .. }
             | Self::ActionNotAllowed { widens, .. } => *widens,
             Self::MoreThanHeld { .. }
+            | Self::Promise { .. }
+            | Self::ObjectsBeforeAccount { .. }
+            | Self::RoleNotHeld { .. }
             | Self::OwnAccess { .. }
             | Self::LiftBesideRestrictions { .. }
             | Self::Separation { .. }
@@ -235,8 +255,8 @@ impl fmt::Display for Violation {
             Self::MoreThanHeld { subjects, section, level, most, others, actor } => {
                 write!(f, "spec: this gives {} {section}: {level}", first_of(subjects, SHOWN))?;
                 match actor {
-                    Some(actor) => write!(f, ", and {actor} holds only {section}: {most}")?,
-                    None => write!(f, ", and the pipeline may grant only {section}: {most}")?,
+                    Some(actor) => write!(f, ", and {actor} may grant at most {section}: {most}")?,
+                    None => write!(f, ", and the pipeline may grant at most {section}: {most}")?,
                 }
                 match others {
                     0 => {}
@@ -248,18 +268,37 @@ impl fmt::Display for Violation {
                     None => write!(f, "; an administrator can do this, or let the pipeline grant a role that has it"),
                 }
             }
+            Self::Promise { fault } => write!(f, "{fault}; correct it, or apply what it names first"),
+            Self::ObjectsBeforeAccount { account } => write!(
+                f,
+                "metadata.name: objects of account {account} exist already, or it is approved already; delete these first, or ask \
+                 an administrator"
+            ),
+            Self::RoleNotHeld { subjects, role, actor } => {
+                write!(
+                    f,
+                    "spec: this gives {} the role {role}, by which the catalog lets people administer",
+                    first_of(subjects, SHOWN)
+                )?;
+                match actor {
+                    Some(actor) => {
+                        write!(f, ", and {actor} does not hold it; whoever holds it, or an administrator, can do this")
+                    }
+                    None => write!(f, ", and the pipeline may not grant it; an administrator can do this"),
+                }
+            }
             Self::OwnAccess { actor } => {
                 write!(
                     f,
                     "spec: {actor} cannot raise their own access; somebody else who may, or an administrator, can do this"
                 )
             }
-            Self::HoldsMore { people, section, level, actor } => {
+            Self::HoldsMore { people, what, actor } => {
                 let names = first_of(people, SHOWN);
                 let verb = if people.len() == 1 { "holds" } else { "hold" };
                 write!(
                     f,
-                    "spec: {names} {verb} more than {actor} ({section}: {level}); whoever holds as much, or an administrator, can do \
+                    "spec: {names} {verb} more than {actor} ({what}); whoever holds as much, or an administrator, can do \
                      this"
                 )
             }
@@ -287,9 +326,11 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Levels that one person gains and loses.
+/// Levels that one person gains and loses in one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effect {
+    /// The account.
+    pub account: AccountKey,
     /// The person.
     pub email: Email,
     /// Sections in which they can do more, with the new level.

@@ -1,11 +1,12 @@
 //! Resolves one account as it is before or after a change. Called by `authority::judge`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::rise::Times;
+use super::{Change, Edit, times::Times};
 use crate::{
+    api::InvalidReason,
     evaluate::{Prepared, prepare},
-    model::{AccountKey, Email, Name, Ranks, Scope},
+    model::{AccountKey, Email, Finding, Name, Ranks, Scope},
     resolve::{Access, AccountResolution, EffectiveCatalog, Holder, ResolvedMember},
     state::{InvitationFacts, MemberFacts, Snapshot, SnapshotSource},
 };
@@ -18,7 +19,7 @@ pub(super) struct View<'a, S> {
 }
 
 impl<'a, S: SnapshotSource> View<'a, S> {
-    /// Resolves an account; `None` if it does not exist.
+    /// Resolves an account; `None` if it does not exist, or not in this source.
     pub(super) fn of(source: &'a S, account: &AccountKey) -> Option<Self> {
         let snapshot = source.snapshot(account)?;
         let prepared = prepare(&snapshot);
@@ -41,9 +42,9 @@ impl<'a, S: SnapshotSource> View<'a, S> {
         }
     }
 
-    /// Returns the address of the owner, whatever it grants.
+    /// Returns the address of the owner; `None` if an owner gets nothing here.
     pub(super) fn owner(&self) -> Option<&Email> {
-        self.prepared.definitions.owner.as_ref()
+        self.whole()?.owner.as_ref().map(|owner| &owner.email)
     }
 
     /// Returns the time in which a person's Memberships give access; `None` if they have none.
@@ -52,6 +53,29 @@ impl<'a, S: SnapshotSource> View<'a, S> {
         let members = self.source.members(self.key(), &scope)?;
         let (_, facts) = members.addresses.iter().find(|(address, facts)| *address == email && !facts.is_empty())?;
         Some(Times::of(facts.iter().copied()))
+    }
+
+    /// Returns the faults of a changed object that promise something later: names that do not exist here, or may not be
+    /// used, and would grant something as soon as they do.
+    pub(super) fn promises(&self, change: &Change, facts: Side) -> BTreeSet<String> {
+        let definitions = &self.prepared.definitions;
+        let findings = match change {
+            Change::Membership(_, edit) => facts.of(edit).and_then(|facts| {
+                let email = facts.email.as_ref().ok()?;
+                Some(definitions.ordinary_member(email, &[facts], &|_| true).views.first()?.findings.clone())
+            }),
+            Change::Invitation(_, edit) => facts.of(edit).map(|facts| definitions.invitation(facts, &[])),
+            Change::Role(_, edit) => {
+                facts.of(edit).and_then(|facts| Some(definitions.roles.get(&facts.name)?.findings.clone()))
+            }
+            Change::Group(_, edit) => {
+                facts.of(edit).and_then(|facts| Some(definitions.groups.get(&facts.name)?.findings.clone()))
+            }
+            Change::Account(..) | Change::Catalog(_) | Change::Store(_) => None,
+        };
+        let promises = |finding: &&Finding| finding.reason().is_some_and(|reason| PROMISES.contains(&reason));
+        let findings = findings.unwrap_or_default();
+        findings.faults().filter(promises).map(|finding| finding.to_string()).collect()
     }
 
     /// Resolves the Memberships of one address; `None` if it has none.
@@ -73,28 +97,65 @@ impl<'a, S: SnapshotSource> View<'a, S> {
             let accepted = |invitation: &Name| members.is_accepted(invitation, email);
             let member = definitions.member(email, facts, &accepted);
             let at_most = member.desired.is_some_and(|desired| matches!(desired.access, Access::AtMost(_)));
-            all.extend(member.potential.map(|ranks| ((*email).clone(), Potential { ranks, at_most })));
+            let roles = || facts.iter().flat_map(|one| definitions.predefined_roles(one)).collect();
+            all.extend(member.potential.map(|ranks| ((*email).clone(), Potential { ranks, roles: roles(), at_most })));
         }
         if let Some(owner) = self.owner().filter(|owner| scope.contains(owner)) {
             let held = definitions.potential(Holder::Owner).map(|potential| potential.ranks);
-            all.extend(held.map(|ranks| (owner.clone(), Potential { ranks, at_most: false })));
+            let roles = self.owner_role().into_iter().collect();
+            all.extend(held.map(|ranks| (owner.clone(), Potential { ranks, roles, at_most: false })));
         }
         all
     }
 
+    /// Returns the role of the account's owner.
+    pub(super) fn owner_role(&self) -> Option<Name> {
+        let whole = self.whole()?;
+        Some(whole.catalog.roles[whole.owner.as_ref()?.role].name.clone())
+    }
+
     /// Returns what a Membership grants by itself: what its role and groups give, and what is left of it.
     pub(super) fn own(&self, facts: &MemberFacts) -> Option<OwnGrants> {
-        self.grants(Holder::Member(facts))
+        self.grants(Holder::Member(facts), self.prepared.definitions.predefined_roles(facts))
     }
 
     /// Returns what an Invitation would grant by itself once it is accepted.
     pub(super) fn invited(&self, facts: &InvitationFacts) -> Option<OwnGrants> {
-        self.grants(Holder::Invited(facts))
+        self.grants(Holder::Invited(facts), self.prepared.definitions.invited_roles(facts))
     }
 
-    fn grants(&self, holder: Holder<'_>) -> Option<OwnGrants> {
+    fn grants(&self, holder: Holder<'_>, roles: BTreeSet<Name>) -> Option<OwnGrants> {
         let definitions = &self.prepared.definitions;
-        Some(OwnGrants { granted: definitions.granted(holder)?, potential: definitions.potential(holder)?.ranks })
+        let potential = definitions.potential(holder)?.ranks;
+        Some(OwnGrants { granted: definitions.granted(holder)?, potential, roles })
+    }
+}
+
+/// Reasons of faults that grant nothing now and would grant something once the missing object or name exists.
+const PROMISES: [InvalidReason; 8] = [
+    InvalidReason::RoleNotFound,
+    InvalidReason::GroupNotFound,
+    InvalidReason::UnknownSection,
+    InvalidReason::UnknownLevel,
+    InvalidReason::NotApplicable,
+    InvalidReason::RoleNotAvailable,
+    InvalidReason::GroupsForbidden,
+    InvalidReason::NameTaken,
+];
+
+/// Side of a change.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Side {
+    Before,
+    After,
+}
+
+impl Side {
+    fn of<F>(self, edit: &Edit<F>) -> Option<&F> {
+        match self {
+            Self::Before => edit.before.as_deref(),
+            Self::After => edit.after.as_deref(),
+        }
     }
 }
 
@@ -103,6 +164,8 @@ impl<'a, S: SnapshotSource> View<'a, S> {
 pub(super) struct Potential {
     /// Rank in each section.
     pub(super) ranks: Ranks,
+    /// Predefined roles, own and by groups.
+    pub(super) roles: BTreeSet<Name>,
     /// Whether the store may hold less, and whoever has it keeps that: something that would lower it is invalid.
     pub(super) at_most: bool,
 }
@@ -114,4 +177,6 @@ pub(super) struct OwnGrants {
     pub(super) granted: Ranks,
     /// Potential ranks: steps 1 to 4.
     pub(super) potential: Ranks,
+    /// Predefined roles, own and by groups.
+    pub(super) roles: BTreeSet<Name>,
 }

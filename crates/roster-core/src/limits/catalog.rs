@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     ABSENT, Direction, Limits,
-    comparison::{Meaning, set, word},
+    comparison::{Meaning, listed, set, word},
     roles, store,
 };
 use crate::{
     api::{
         AdministrationRule, MemberDirect, MemberGroups, MemberRole, NOT_ENFORCED, OwnerChange, PermissionCatalogSpec,
-        PredefinedRole, ROLLOUT_ANNOTATION, Restriction, Section, SeparationRule,
+        PredefinedRole, ROLLOUT_ANNOTATION, Restriction, Section,
     },
     resolve::duration,
 };
@@ -270,7 +270,6 @@ fn direction(
         (true, _) => Some(Direction::Loosened),
         // Another section can be granted to others by custom roles, even if no predefined role shows it.
         (false, _) if after.section.is_some() => Some(Direction::Changed),
-        (false, true) if before.section.is_none() => None,
         (false, _) => Some(Direction::Tightened),
     }
 }
@@ -297,31 +296,33 @@ fn holders(rule: Option<&AdministrationRule>) -> String {
 
 /// Compares what no person may hold together, each rule by what it keeps apart.
 fn separation(limits: &mut Limits, from: &PermissionCatalogSpec, to: &PermissionCatalogSpec) {
-    let rules = |catalog: &PermissionCatalogSpec| -> BTreeMap<String, SeparationRule> {
-        let apart = |rule: &SeparationRule| {
+    // By what each rule keeps apart, the lowest maximum.
+    let rules = |catalog: &PermissionCatalogSpec| -> BTreeMap<BTreeSet<String>, u32> {
+        let mut rules = BTreeMap::new();
+        for rule in &catalog.separation {
             let sections = rule.sections.iter().map(|one| format!("{}: {}", one.name, one.level));
-            sections.chain(rule.roles.iter().cloned()).collect::<Vec<_>>().join(", ")
-        };
-        catalog.separation.iter().map(|rule| (apart(rule), rule.clone())).collect()
+            let maximum = rules.entry(sections.chain(rule.roles.iter().cloned()).collect()).or_insert(u32::MAX);
+            *maximum = rule.maximum.min(*maximum);
+        }
+        rules
     };
     let (before, after) = (rules(from), rules(to));
-    for place in 0..from.separation.len().max(to.separation.len()) {
+    for index in 0..from.separation.len().max(to.separation.len()) {
         for field in ["sections", "roles", "maximum"] {
-            limits.compare(&format!("spec.separation[{place}].{field}"));
+            limits.compare(&format!("spec.separation[{index}].{field}"));
         }
     }
     for apart in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
-        // No rule is looser than any maximum.
-        let maximum = |rules: &BTreeMap<String, SeparationRule>| {
-            rules
-                .get(apart)
-                .map_or((u32::MAX, ABSENT.to_owned()), |rule| (rule.maximum, format!("at most {}", rule.maximum)))
+        // A rule on more of them with the same maximum keeps these apart, too. No rule is looser than any maximum.
+        let maximum = |rules: &BTreeMap<BTreeSet<String>, u32>| {
+            let wider = rules.iter().filter(|(others, _)| apart.is_subset(others)).map(|(_, maximum)| *maximum);
+            wider.min().map_or((u32::MAX, ABSENT.to_owned()), |maximum| (maximum, format!("at most {maximum}")))
         };
         let meaning = Meaning {
             looser: "one person may hold more of these together",
             stricter: "one person may hold fewer of these together",
         };
-        let field = format!("spec.separation[{apart}]");
+        let field = format!("spec.separation[{}]", listed(apart));
         limits.ordered(&field, maximum(&before), maximum(&after), meaning);
         limits.remark(&field, NOT_ENFORCED);
     }

@@ -1,179 +1,22 @@
-//! Compares desired with observed content and plans the changes. Called by `evaluate::evaluate` and
-//! `evaluate::revoke_only`; `plan::waiting` and `plan::revocations` reuse [`attempt`].
+//! Compares desired with observed content and plans the changes, once. Called by `plan::changes`, `plan::waiting` and
+//! `plan::revocations`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
-    Cause, Change, Content, Drift, Existing, Guarded, Mark, ObjectKey, Observed, Phase, Policy,
+    Cause, Change, Content, Drift, Existing, Hold, Mark, NotOwned, ObjectKey, Observed, Phase, Plan, Policy,
     drift::{self, Differs},
     fingerprint::Fingerprinted,
     guard::{self, GuardDecision},
     members,
-    ownership::{DiffOutcome, NotOwned, Ownership, Wanted, judge, ownership},
-    revocations::{UndeclaredMembers, plan_revocations},
-    waiting,
+    ownership::{DiffOutcome, Ownership, Wanted, judge, ownership},
+    planner::{Outcome, Planner, Waiting},
 };
 use crate::{
     api::DriftPolicy,
-    model::{Email, Layout, Name, Scope},
-    resolve::{Access, AccountContent, Desired, DesiredDefinitions, MemberContent, Origin, Window},
+    model::{Email, Layout, Scope},
+    resolve::{Access, AccountContent, Desired, DesiredDefinitions, Origin, Window},
 };
-
-/// Changes to make in one account, with drift, held objects and reasons.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// Id of the observed store; `None` where it has none. A store with another id refuses the changes.
-    pub store: Option<Name>,
-    /// Changes, in the order in which a store should make them.
-    pub changes: Vec<Change>,
-    /// Section layout of all ranks in `changes`, and of the account once the changes are made. A store that keeps ranks
-    /// must translate all other rows of the account to it ([`Layout::translate`]) when `changes` replace the account's
-    /// layout: rows of members who are held back, kept or not ours are in no change.
-    pub layout: Layout,
-    /// Differences between the store and what was last applied, whether or not `changes` correct them.
-    pub drift: Vec<Drift>,
-    /// Objects that are not as desired after this plan, each with the reason.
-    pub holds: BTreeMap<ObjectKey, Hold>,
-    /// Reasons of the holds [`Hold::NotOwned`].
-    pub not_owned: BTreeMap<ObjectKey, NotOwned>,
-    /// Content that the store holds of a member once the changes are made, for members for whom it differs from the
-    /// desired content; `None` where the store holds nothing of ours.
-    pub kept: BTreeMap<Email, Option<MemberContent>>,
-    /// Removals that the removal guard holds back.
-    pub guarded: Option<Guarded>,
-    /// Owner in the store who stays because the catalog does not let the owner change.
-    pub owner_kept: Option<Email>,
-    /// Whether the scope is too small: the account must be planned again as a whole.
-    pub needs_account: bool,
-    /// Whether the observed store is not the one used so far.
-    pub replaced: bool,
-    pub(super) widens: bool,
-}
-
-/// Reason why an object is not as desired after a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub enum Hold {
-    /// The object exists and is not ours: another cluster has marked it, or the adoption policy does not allow taking
-    /// it over.
-    NotOwned,
-    /// The store or the account is paused.
-    Paused,
-    /// The store that answers is not the one used so far.
-    StoreReplaced,
-    /// The removal guard holds the removal back.
-    Guarded,
-    /// The object has drifted, and drift is only reported.
-    DriftReported,
-}
-
-impl Hold {
-    /// Returns whether this reason makes grants and definitions of all objects wait.
-    #[must_use]
-    pub const fn is_pause(self) -> bool {
-        matches!(self, Self::Paused | Self::StoreReplaced)
-    }
-
-    /// Returns the word for the reason, as reports write it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotOwned => "NotOwned",
-            Self::Paused => "Paused",
-            Self::StoreReplaced => "StoreReplaced",
-            Self::Guarded => "Guarded",
-            Self::DriftReported => "DriftReported",
-        }
-    }
-}
-
-impl Plan {
-    /// Returns a plan that changes nothing, because the removal guard holds all of it back.
-    #[must_use]
-    pub fn holding(guarded: Guarded) -> Self {
-        Self { guarded: Some(guarded), ..Self::default() }
-    }
-
-    /// Returns whether the plan removes an object, or leaves a member without access other than by explicit revocation.
-    /// If so, the caller must first re-read the Account, its namespace and the definitions from the API server.
-    #[must_use]
-    pub fn removes(&self) -> bool {
-        self.changes.iter().any(Self::is_removal)
-    }
-
-    /// Returns the members who lose their access by an approval; the guard does not count them.
-    pub fn approved(&self) -> impl Iterator<Item = &Email> {
-        self.changes.iter().filter(|change| change.approved).filter_map(|change| change.object.person())
-    }
-
-    /// Drops removals, and changes that would leave a member without access other than by explicit revocation.
-    pub fn drop_removals(&mut self) {
-        let mut changes = std::mem::take(&mut self.changes);
-        changes.retain(|change| !Self::is_removal(change));
-        self.changes = changes;
-    }
-
-    /// Returns whether the plan gives any member more access, even if that member also loses some.
-    #[must_use]
-    pub const fn raises(&self) -> bool {
-        self.widens
-    }
-
-    fn is_removal(change: &Change) -> bool {
-        change.put.is_none() || change.counted || change.approved
-    }
-}
-
-/// Builds a plan. All content is in the plan's layout.
-pub(super) struct Planner<'a> {
-    pub(super) desired: &'a Desired,
-    /// Stored content, in the store's layout.
-    pub(super) stored: &'a Observed,
-    /// Stored content, in the plan's layout.
-    pub(super) observed: &'a Observed,
-    pub(super) policy: &'a Policy,
-    /// Desired content of the account, and the owner who stays where the catalog does not let the owner change; `None`
-    /// if the account does not resolve.
-    account: Option<(AccountContent, Option<Email>)>,
-    /// Whether the account resolves, or its definitions wait in this plan.
-    pub(super) whole: bool,
-    /// Whether the account carries our mark, or this plan adopts it.
-    pub(super) account_is_ours: bool,
-    pub(super) layout_waits: Option<Hold>,
-    pub(super) plan: Plan,
-}
-
-/// Returns the changes that make the store hold the desired content, within the bounds of marks, adoption, policy and
-/// guard.
-pub(crate) fn plan_changes(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
-    let Outcome { plan, layout_waits } = attempt(desired, observed, policy, &Waiting::No);
-    if plan.holds.get(&ObjectKey::Account) == Some(&Hold::NotOwned) {
-        // Objects in it that carry our mark are still ours, and revocations are explicit.
-        let mut ends = plan_revocations(desired, observed, policy, UndeclaredMembers::Keep);
-        ends.holds.insert(ObjectKey::Account, Hold::NotOwned);
-        ends.not_owned = plan.not_owned;
-        return ends;
-    }
-    match layout_waits {
-        Some(hold) => waiting::plan_while_layout_waits(desired, observed, policy, plan, hold),
-        None => plan,
-    }
-}
-
-/// Plan, and the reason why the account's new layout has to wait, if it does.
-pub(super) struct Outcome {
-    pub(super) plan: Plan,
-    pub(super) layout_waits: Option<Hold>,
-}
-
-/// Part of the desired content that waits.
-pub(super) enum Waiting {
-    /// No part waits.
-    No,
-    /// The new layout waits; this owner, if any, stays.
-    Yes(Option<Email>),
-    /// Everything waits except explicit revocations.
-    RevocationsOnly,
-}
 
 /// Plans once, without handling a layout that must wait.
 pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, waiting: &Waiting) -> Outcome {

@@ -3,23 +3,12 @@
 
 use std::collections::HashSet;
 
-use super::{Change, Content, Existing, ObjectKey, Observed, Plan, fingerprint::Translated, members::is_within};
+use super::{Change, Content, Existing, ObjectKey, Observed, Plan, fingerprint::Translated};
 use crate::{
     api::DriftEntry,
     model::{Email, Layout, Name, Ranks, counted},
     resolve::{AccountContent, GroupContent, MemberContent, RevocationReason, RoleContent},
 };
-
-/// Object whose content in the store differs from what was last applied.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Drift {
-    /// The object that differs.
-    pub object: ObjectKey,
-    /// The fields that differ.
-    pub entries: Vec<DriftEntry>,
-    /// Whether this plan corrects the drift.
-    pub corrected: bool,
-}
 
 /// Maximum length of a text in an entry, in characters.
 const LONGEST: usize = 512;
@@ -95,7 +84,7 @@ impl Plan {
     ) -> (bool, bool) {
         let is_lost = !lost_levels((&before.ranks, &observed.layout), (&content.ranks, &self.layout)).is_empty();
         let before = before.translated(&observed.layout, &self.layout);
-        (!is_within(content, &before), is_lost || !is_within(&before, content))
+        (!content.is_within(&before), is_lost || !before.is_within(content))
     }
 }
 

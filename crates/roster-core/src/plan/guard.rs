@@ -6,27 +6,11 @@ use std::{collections::BTreeSet, fmt::Write};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{GUARD_WINDOW, GuardState, Mark, Observed, Plan, Policy};
+use super::{GUARD_WINDOW, GuardState, Guarded, Mark, Observed, Plan, Policy};
 use crate::{
     model::{Email, RoleName, agree, counted},
     resolve::{Access, Desired, DesiredMember, MemberContent},
 };
-
-/// Removals that the guard holds back, and how to approve them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guarded {
-    /// Members who would lose their access, sorted by address.
-    pub members: Vec<Email>,
-    /// Hash to approve: over the Account's UID, these members, and the number of approvals already used.
-    pub hash: String,
-    /// Reason for which the guard fired, as a sentence without a full stop.
-    pub why: String,
-    /// Whether there are too many removals, and not only the removal of a role's last holder. If so, they stay held
-    /// until they are approved; otherwise another holder of the role is enough to release them.
-    pub are_many: bool,
-    /// Hash that is approved on the Account, but for other removals or already used.
-    pub other_approval: Option<String>,
-}
 
 /// Decision of the guard on a set of removals.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +65,8 @@ pub(super) fn check(
     let why = if too_many {
         let holder = last.map_or_else(String::new, |role| format!("; the last holder of role {role} is among them"));
         let before = count.saturating_sub(members.len() as u64);
-        let before = if before > 0 { format!(", including {before} earlier removals") } else { String::new() };
+        let before =
+            if before > 0 { format!(", including {}", counted(before, "earlier removal")) } else { String::new() };
         format!(
             "{count} of {} would be removed or left without access within 10 minutes{before}; the guard allows {}% or \
              fewer than {}{holder}",

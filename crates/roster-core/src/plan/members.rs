@@ -6,11 +6,10 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::{
-    Cause, Change, Content, Drift, Existing, Hold, ObjectKey, Phase,
-    diff::Planner,
-    drift,
+    Cause, Change, Content, Drift, Existing, Hold, NotOwned, ObjectKey, Phase, drift,
     fingerprint::Fingerprinted,
-    ownership::{DiffOutcome, NotOwned, Ownership, ownership},
+    ownership::{DiffOutcome, Ownership, ownership},
+    planner::Planner,
 };
 use crate::{
     api::{DriftPolicy, Unmanaged},
@@ -44,18 +43,6 @@ pub(super) fn loses_access(
 ) -> bool {
     // A block or a suspended account is an explicit revocation, which the guard does not count.
     ends.of(email).is_none() && existing.content.as_ref().is_some_and(|content| !has_ended(content, now))
-}
-
-/// Returns whether `content` allows nothing at any time.
-fn allows_nothing(content: &MemberContent) -> bool {
-    content.ranks.is_none() || content.window.is_empty()
-}
-
-/// Returns whether `content` allows nothing that `limit` does not. Revoked content allows nothing, whatever ranks are
-/// stored with it.
-pub(super) fn is_within(content: &MemberContent, limit: &MemberContent) -> bool {
-    allows_nothing(content)
-        || (limit.ended.is_none() && content.ranks.is_at_most(&limit.ranks) && content.window.is_within(&limit.window))
 }
 
 /// Returns `content`, reduced to what `limit` allows; both must be in one layout.
@@ -134,7 +121,7 @@ impl Planner<'_> {
     }
 
     fn has_access(&self, content: &MemberContent) -> bool {
-        !allows_nothing(content) && !has_ended(content, self.policy.now)
+        !content.allows_nothing() && !has_ended(content, self.policy.now)
     }
 
     /// Keeps a member's stored content, in the plan's layout. If that layout leaves nothing of the content, the row is
@@ -164,7 +151,7 @@ impl Planner<'_> {
         let object = ObjectKey::Member(email.clone());
         let now = self.policy.now;
         let has_access =
-            |before: &MemberContent| !allows_nothing(before) && (wanted.ended.is_some() || !has_ended(before, now));
+            |before: &MemberContent| !before.allows_nothing() && (wanted.ended.is_some() || !has_ended(before, now));
         let returns = has_ended(wanted, now) && before.is_some_and(has_access);
         let corrected = self.policy.drift == DriftPolicy::Correct || returns;
         let entries = drift::entries(&object, wanted, observed, self.layout());
@@ -244,8 +231,8 @@ impl Planner<'_> {
         let expected = self.stored.members.get(email).and_then(|existing| existing.fingerprint);
         let object = ObjectKey::Member(email.clone());
         let mut written = target.clone();
-        let narrows = before.is_some_and(|before| !is_within(before, &written));
-        let widens = before.is_none_or(|before| !is_within(&written, before));
+        let narrows = before.is_some_and(|before| !before.is_within(&written));
+        let widens = before.is_none_or(|before| !written.is_within(before));
         let mut fingerprint = target.fingerprint(self.layout());
         let ends = before.is_some_and(|before| written.ended.is_some() && written.ended != before.ended);
         if let Some(pause) = self.policy.paused
@@ -275,7 +262,7 @@ impl Planner<'_> {
         let now = self.policy.now;
         // Missing ranks before the member's time begins are not a removal.
         let begins = !self.policy.holds_windows && written.window.starts_at.is_some_and(|start| start > now);
-        self.plan.widens |= before.is_none_or(|before| !is_within(&written, before));
+        self.plan.widens |= before.is_none_or(|before| !written.is_within(before));
         let origin = self.origin(email, &written, before, origin);
         let had_access = had.is_some_and(|had| self.has_access(had));
         // The written window leaves nothing of the former one, whatever else changes: an explicit revocation, too.
@@ -283,7 +270,7 @@ impl Planner<'_> {
         self.plan.changes.push(Change {
             object,
             counted: had_access
-                && allows_nothing(&written)
+                && written.allows_nothing()
                 && !has_ended(&written, now)
                 && !begins
                 && !ends_by_time

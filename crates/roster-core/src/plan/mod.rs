@@ -6,28 +6,31 @@
 //! narrow access, then definitions and grants, and deletions of roles, groups and the account last.
 
 mod change;
+mod changes;
 mod deletion;
 mod diff;
 mod drift;
 mod fingerprint;
 mod guard;
+mod hold;
 mod members;
 mod observed;
 mod ownership;
+mod planned;
+mod planner;
 mod policy;
 mod revocations;
 mod waiting;
 
 pub use change::{Cause, Change, Content, ObjectKey, Phase};
+pub(crate) use changes::plan_changes;
 pub(crate) use deletion::{deletion, guarded_deletion};
-pub use diff::{Hold, Plan};
-pub(crate) use diff::{is_owner_in_force, plan_changes};
+pub(crate) use diff::is_owner_in_force;
 pub(crate) use drift::ABSENT;
-pub use drift::Drift;
 pub use fingerprint::Fingerprint;
-pub use guard::Guarded;
+pub use hold::{Hold, NotOwned};
 pub use members::limited;
 pub use observed::{Existing, FILES, Mark, Observed, RecentRemoval};
-pub use ownership::NotOwned;
+pub use planned::{Drift, Guarded, Plan};
 pub use policy::{GUARD_WINDOW, GuardPolicy, GuardState, Pause, Policy};
 pub(crate) use revocations::{UndeclaredMembers, plan_revocations};

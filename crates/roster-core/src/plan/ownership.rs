@@ -2,29 +2,14 @@
 //! object, and by the other plans for ownership.
 
 use super::{
-    Cause, Existing, Mark, ObjectKey, Policy,
+    Cause, Existing, Mark, NotOwned, ObjectKey, Policy,
     drift::{self, Differs},
     fingerprint::{Fingerprint, Fingerprinted},
 };
-use crate::{
-    api::{Adoption, DriftEntry},
-    model::{Layout, Name},
-};
+use crate::{api::Adoption, model::Layout};
 
 /// Maximum number of differences named of an entry that is not taken over.
 const DIFFERENCES: usize = 3;
-
-/// Reason why an entry that is in the store already is not taken over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotOwned {
-    /// It carries the mark of the cluster with this id, and is never changed.
-    OfCluster(Name),
-    /// The adoption policy does not allow it, whatever the entry holds.
-    Never,
-    /// The adoption policy allows it only for identical entries, and this one differs: the first three differences, and
-    /// the number of the others. None are named where only the section layouts differ.
-    Differs(Vec<DriftEntry>, usize),
-}
 
 impl NotOwned {
     /// Returns the reason for an entry that [`judge`] found is not ours.

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use super::{
     Observed, Plan, Policy,
-    diff::{Waiting, attempt},
+    diff::attempt,
     ownership::{Ownership, ownership},
+    planner::Waiting,
 };
 use crate::{
     model::Email,

@@ -9,9 +9,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Hold, ObjectKey, Observed, Plan, Policy,
-    diff::{Outcome, Waiting, attempt},
+    diff::attempt,
     fingerprint::Fingerprinted,
     ownership::{Ownership, ownership},
+    planner::{Outcome, Waiting},
 };
 use crate::{
     model::{Email, Layout},

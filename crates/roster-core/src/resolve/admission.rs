@@ -56,7 +56,7 @@ fn parent_admits(parent: &AccountFacts, child: &AccountFacts, labels: Option<&La
 }
 
 /// Returns whether a parent admits an account, regardless of its namespace.
-fn admits_as_account(parent: &AccountFacts, child: &AccountFacts) -> bool {
+pub(crate) fn admits_as_account(parent: &AccountFacts, child: &AccountFacts) -> bool {
     let Some(managed) = &parent.spec.managed_accounts else { return false };
     let catalog = &child.spec.catalog_ref.name;
     let admits_catalog = if managed.catalogs.is_empty() {

@@ -176,6 +176,20 @@ impl MemberContent {
         self.ended.is_none() && self.window.contains(now)
     }
 
+    /// Returns whether it allows nothing at any time.
+    #[must_use]
+    pub(crate) fn allows_nothing(&self) -> bool {
+        self.ranks.is_none() || self.window.is_empty()
+    }
+
+    /// Returns whether it allows nothing that `limit` does not; both must be in one layout. Revoked content allows
+    /// nothing, whatever ranks are stored with it.
+    #[must_use]
+    pub(crate) fn is_within(&self, limit: &Self) -> bool {
+        let is_inside = self.ranks.is_at_most(&limit.ranks) && self.window.is_within(&limit.window);
+        self.allows_nothing() || (limit.ended.is_none() && is_inside)
+    }
+
     /// Returns the permissions that hold at `now`.
     #[must_use]
     pub fn ranks_at(&self, now: Timestamp) -> Ranks {

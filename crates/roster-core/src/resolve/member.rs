@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::{
     Access, AccountResolution, Definitions, DesiredMember, MemberContent, Origin, RevocationReason, Window,
-    definitions::{EffectiveCatalog, ResolvedOwner, RolesInForce},
+    resolved::{EffectiveCatalog, ResolvedOwner, RolesInForce},
     role::{FoundRole, advise_on_sections, unavailable},
 };
 use crate::{

@@ -13,16 +13,18 @@ mod holders;
 mod invitation;
 mod member;
 mod potential;
+mod resolved;
 mod role;
 mod settings;
 
+pub(crate) use admission::admits_as_account;
 pub use admission::{admitted_children, keeps_parent};
 pub(crate) use definitions::definitions;
-pub use definitions::{AccountResolution, Definitions, EffectiveCatalog, ResolvedGroup, ResolvedOwner, ResolvedRole};
 pub use desired::{
     Access, AccountContent, AccountRevocations, Desired, DesiredDefinitions, DesiredMember, GroupContent,
     MemberContent, Origin, RevocationReason, RoleContent, Window,
 };
 pub use member::{MemberView, ResolvedMember};
 pub use potential::{Holder, Potential};
+pub use resolved::{AccountResolution, Definitions, EffectiveCatalog, ResolvedGroup, ResolvedOwner, ResolvedRole};
 pub use settings::{Settings, check_every, duration, leniency};

@@ -1,10 +1,12 @@
 //! Explains potential permissions: what they are, and why. Called by CLI commands such as `roster explain` and by
 //! checks of authority; not used on the way to a store.
 
+use std::collections::BTreeSet;
+
 use super::{
     AccountResolution, Definitions,
-    definitions::RolesInForce,
     member::{owner_grant, owner_inputs},
+    resolved::RolesInForce,
     role::unavailable,
 };
 use crate::{
@@ -86,6 +88,26 @@ impl Definitions {
     pub fn role_of(&self, facts: &MemberFacts) -> Option<RoleName> {
         let name = facts.role_name().or_else(|| self.default_role())?;
         self.role_ranks(&name).is_some().then_some(name)
+    }
+
+    /// Returns the predefined roles that a Membership gives: its own or the catalog's default, and those of its groups.
+    #[must_use]
+    pub fn predefined_roles(&self, facts: &MemberFacts) -> BTreeSet<Name> {
+        let own = self.role_of(facts).filter(|role| role.kind == RoleRefKind::PredefinedRole);
+        self.with_groups(own.map(|role| role.name), &facts.groups)
+    }
+
+    /// Returns the predefined roles that an Invitation would give.
+    #[must_use]
+    pub fn invited_roles(&self, facts: &InvitationFacts) -> BTreeSet<Name> {
+        let own = facts.role.as_ref().map(RoleName::from).or_else(|| self.default_role());
+        let own = own.filter(|role| role.kind == RoleRefKind::PredefinedRole && self.role_ranks(role).is_some());
+        self.with_groups(own.map(|role| role.name), &facts.groups)
+    }
+
+    fn with_groups(&self, own: Option<Name>, groups: &[Name]) -> BTreeSet<Name> {
+        let groups = groups.iter().filter_map(|name| self.groups.get(name));
+        own.into_iter().chain(groups.flat_map(|group| group.predefined.iter().cloned())).collect()
     }
 
     /// Returns the effective permissions of a role that members can hold; `None` if there is no such role.

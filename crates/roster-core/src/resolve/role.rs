@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::{
     api::{AccountType, ChangeFromDefault, HeldBy, Permissions, RoleRef, RoleRefKind},
     model::{AccountKey, Catalog, FindingKind, FindingsBuilder, KindName, Name, Ranks, Unavailable, Unknown},
-    resolve::definitions::{Overridden, ResolvedGroup, ResolvedRole, RolesInForce},
+    resolve::resolved::{Overridden, ResolvedGroup, ResolvedRole, RolesInForce},
     state::{GroupFacts, RoleFacts},
 };
 
@@ -206,6 +206,7 @@ pub(super) fn group(
     let mut findings = FindingsBuilder::new(KindName::UserGroup, &account.namespace, &group.name);
     let mut ranks = catalog.no_access();
     let mut at_most = false;
+    let mut predefined = BTreeSet::new();
     if forbidden {
         findings.add_whole(FindingKind::GroupForbidden);
     } else {
@@ -215,6 +216,7 @@ pub(super) fn group(
                 Ok(found) => {
                     ranks.raise_to(found.ranks.as_slice());
                     at_most |= found.at_most;
+                    predefined.extend(found.place.map(|place| catalog.roles[place].name.clone()));
                 }
                 Err(kind) => findings.add("spec.roleRefs", kind),
             }
@@ -222,7 +224,7 @@ pub(super) fn group(
         advise_on_levels(catalog, &ranks, &mut findings);
     }
     let title = group.spec.title.as_deref().unwrap_or(&group.name).into();
-    ResolvedGroup { title, ranks, at_most, findings: findings.finish(), generation: group.generation }
+    ResolvedGroup { title, ranks, predefined, at_most, findings: findings.finish(), generation: group.generation }
 }
 
 /// Role to which a reference points.

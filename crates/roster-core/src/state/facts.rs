@@ -148,7 +148,7 @@ impl MemberFacts {
 }
 
 /// Facts about an Invitation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct InvitationFacts {
     /// `metadata.name` of the Invitation.
     pub name: Name,

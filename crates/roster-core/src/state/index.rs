@@ -96,6 +96,15 @@ impl AccountEntry {
         self.by_group.iter().map(|(group, names)| (group.clone(), names.len() as u64)).collect()
     }
 
+    /// Returns whether a Role, group, Membership or Invitation belongs to it.
+    pub(super) fn has_objects(&self) -> bool {
+        !(self.roles.is_empty()
+            && self.groups.is_empty()
+            && self.addresses.is_empty()
+            && self.unaddressed.is_empty()
+            && self.invitations.is_empty())
+    }
+
     /// Invalidates its definitions.
     pub(super) fn redefine(&mut self, revisions: &mut u64) {
         *revisions += 1;

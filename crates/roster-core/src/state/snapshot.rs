@@ -73,6 +73,9 @@ pub trait SnapshotSource {
     /// Returns the existing Accounts, in the order of their keys.
     fn accounts(&self) -> impl Iterator<Item = &AccountKey>;
 
+    /// Returns whether objects belong to an account, whether or not its Account exists.
+    fn is_named(&self, account: &AccountKey) -> bool;
+
     /// Takes a snapshot of an account; `None` if the Account does not exist.
     fn snapshot(&self, account: &AccountKey) -> Option<Snapshot>;
 

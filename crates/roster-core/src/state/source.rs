@@ -4,12 +4,18 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use smallvec::SmallVec;
 
-use super::{AccountAnnotations, AccountFacts, Index, MemberFacts, Members, Record, Snapshot, SnapshotSource};
+use super::{
+    AccountAnnotations, AccountEntry, AccountFacts, Index, MemberFacts, Members, Record, Snapshot, SnapshotSource,
+};
 use crate::model::{AccountKey, Email, KindName, ObjectRef, Scope};
 
 impl SnapshotSource for Index {
     fn accounts(&self) -> impl Iterator<Item = &AccountKey> {
         self.accounts.iter().filter(|(_, entry)| entry.object.is_some()).map(|(key, _)| key)
+    }
+
+    fn is_named(&self, key: &AccountKey) -> bool {
+        self.accounts.get(key).is_some_and(AccountEntry::has_objects)
     }
 
     fn snapshot(&self, key: &AccountKey) -> Option<Snapshot> {

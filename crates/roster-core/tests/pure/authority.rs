@@ -112,7 +112,6 @@ fn secondary_users_are_managed_by_the_primary_user_and_by_those_equal_to_them() 
     allows(&world, &opted_in, "olivia@tidewater.example");
     let effects = effects(&by(&world, &opted_in, "petra@tidewater.example"));
     assert_eq!(effects, ["sam@tidewater.example gains secondary-users: Allowed, api-keys: Allowed"]);
-    // Without the confirmation nothing rises, but the lift would be woken by somebody's confirmation.
     let beside =
         "restrictions: {lift: [secondary-user-management], apply: [numbers]}, acknowledge: [secondary-user-management]";
     let says = "spec.restrictions: lifting secondary-user-management makes this person equal to the owner, so that no \
@@ -125,7 +124,15 @@ fn secondary_users_are_managed_by_the_primary_user_and_by_those_equal_to_them() 
     refuses(&world, &own, "sam@tidewater.example", "sam@tidewater.example cannot raise their own access");
     let owner = apply(&world, &tidewater("petra", ""));
     refuses(&world, &owner, "olivia@tidewater.example", "petra@tidewater.example is the account's owner");
-    refuses(&world, &delete(&world, "secondary-users/tidewater", "membership", "olivia"), "sam@tidewater.example", "");
+    let gone = delete(&world, "secondary-users/tidewater", "membership", "olivia");
+    refuses(&world, &gone, "sam@tidewater.example", "olivia@tidewater.example holds more than sam@tidewater.example");
+    // What is there already is no reason to hold a suspension.
+    let suspended = format!(
+        "restrictions: {{lift: [secondary-user-management], apply: [payments]}}, acknowledge: [secondary-user-management], suspended: true"
+    );
+    for who in ["petra@tidewater.example", "pipeline"] {
+        allows(&world, &apply(&world, &tidewater("olivia", &suspended)), who);
+    }
 }
 
 #[test]
@@ -152,7 +159,7 @@ fn a_service_providers_groups_are_managed_by_their_ladder() {
     let routes = apply(&world, &group("routers", "route-plan: Edit"));
     let says = "this gives group routers route-plan: Edit, and ";
     refuses(&world, &routes, &admin, says);
-    refuses(&world, &routes, "pipeline", "and the pipeline may grant only route-plan: Hide");
+    refuses(&world, &routes, "pipeline", "and the pipeline may grant at most route-plan: Hide");
 }
 
 #[test]
@@ -337,7 +344,7 @@ const WHO: &str = "clara@acme.example";
 fn nobody_grants_what_they_do_not_hold_at_the_moment() {
     let world = office(&[("clara", CLERK), ("rob", "roleRef: {name: reader}")]);
     allows(&world, &apply(&world, &member("rob", CLERK)), WHO);
-    let says = "this gives rob@acme.example orders: Request, and clara@acme.example holds only orders: None";
+    let says = "this gives rob@acme.example orders: Request, and clara@acme.example may grant at most orders: None";
     refuses(&world, &apply(&world, &member("rob", "roleRef: {name: buyer}")), WHO, says);
     for away in ["suspended: true", "expiresAt: '2026-01-01T00:00:00Z'", "startsAt: '2027-01-01T00:00:00Z'"] {
         let world = office(&[("clara", &format!("{CLERK}, {away}")), ("rob", "roleRef: {name: reader}")]);
@@ -361,7 +368,7 @@ fn what_is_granted_counts_even_if_it_has_no_effect_yet() {
     let role = "kind: Role\nmetadata: {name: x}\nspec: {accountRef: {name: acme}, permissions: {orders: Request}}";
     refuses(&world, &apply(&world, role), WHO, "this gives role custom:x orders: Request");
     let dangling = world.with(&member("rob", "roleRef: {kind: Role, name: x}"));
-    refuses(&dangling, &apply(&dangling, role), WHO, "this gives rob@acme.example orders: Request");
+    refuses(&dangling, &apply(&dangling, role), WHO, "this gives rob@acme.example, role custom:x orders: Request");
 }
 
 #[test]
@@ -403,11 +410,12 @@ fn a_pipeline_grants_up_to_its_roles_and_its_revocations_are_never_refused() {
         &world,
         &comes("buyer"),
         "pipeline clerk",
-        "this gives new@acme.example orders: Request, and the pipeline may grant only",
+        "this gives new@acme.example orders: Request, and the pipeline may grant at most",
     );
     assert!(by(&world, &comes("buyer"), "pipeline clerk").is_held());
     allows(&world, &delete(&world, "acme", "membership", "hans"), "pipeline");
-    let catalog = apply(&world, OFFICE.split("---").next().unwrap());
+    let catalog = OFFICE.split("---").next().unwrap().replace("Four eyes.", "Two pairs of eyes.");
+    let catalog = apply(&world, &catalog);
     refuses(&world, &catalog, "pipeline head", "spec: only an administrator may change this");
     allows(&world, &catalog, "administrator");
     // What a role is by default counts, not what an account makes of it.
@@ -450,4 +458,85 @@ fn what_cannot_be_judged_is_held_unless_it_takes_away() {
     let suspended = apply(&broken, &member("clara", &format!("{CLERK}, suspended: true")));
     allows(&broken, &suspended, "pipeline");
     refuses(&broken, &apply(&broken, &member("clara", "roleRef: {name: head}")), "pipeline head", "does not resolve");
+}
+
+#[test]
+fn a_role_that_lets_people_administer_is_given_by_whoever_may_do_as_much() {
+    let mut world = office(&[("clara", CLERK), ("rob", "roleRef: {name: reader}"), ("hans", "roleRef: {name: head}")]);
+    let rule = "  - {action: EditRoles, section: people, level: Allowed}";
+    let steward = OFFICE.replace(rule, "  - {action: EditRoles, roles: [steward, head]}").replace(
+        "  - {name: buyer,",
+        "  - {name: steward, permissions: {docs: View}}\n  - {name: chief, allPermissions: true, heldBy: AccountOwner}\n  - {name: buyer,",
+    );
+    world.add(&steward);
+    let says = "this gives rob@acme.example the role steward, by which the catalog lets people administer";
+    refuses(&world, &apply(&world, &member("rob", "roleRef: {name: steward}")), WHO, says);
+    allows(&world, &apply(&world, &member("rob", "roleRef: {name: steward}")), "hans@acme.example");
+    refuses(&world, &apply(&world, &member("clara", "roleRef: {name: steward}")), WHO, "cannot raise their own access");
+    // By a group, and by a reference that grants nothing.
+    let world = world.with(&member("clara", &format!("{CLERK}, groupRefs: [{{name: desk}}]")));
+    let group =
+        |rest: &str| format!("kind: UserGroup\nmetadata: {{name: desk}}\nspec: {{accountRef: {{name: acme}}, {rest}}}");
+    let world = world.with(&group("permissions: {docs: View}"));
+    refuses(&world, &apply(&world, &group("roleRefs: [{name: steward}]")), WHO, "this gives");
+    let owners = apply(&world, &group("permissions: {docs: View}, roleRefs: [{name: chief}]"));
+    refuses(&world, &owners, WHO, "spec.roleRefs: ");
+    assert!(
+        by(&world, &owners, "pipeline clerk").is_held(),
+        "it would grant something as soon as the role may be held"
+    );
+}
+
+#[test]
+fn what_does_not_exist_yet_is_promised_to_nobody() {
+    let world = office(&[("clara", CLERK), ("rob", "roleRef: {name: reader}")]);
+    for (rest, says) in [
+        ("roleRef: {name: reader}, groupRefs: [{name: finance}]", "spec.groupRefs: "),
+        ("roleRef: {kind: Role, name: future}", "spec.roleRef: "),
+        ("roleRef: {name: future}", "spec.roleRef: "),
+    ] {
+        let change = apply(&world, &member("rob", rest));
+        refuses(&world, &change, WHO, says);
+        allows(&world, &change, "administrator");
+    }
+    let role = "kind: Role\nmetadata: {name: r}\nspec: {accountRef: {name: acme}, permissions: {future: Edit}}";
+    refuses(&world, &apply(&world, role), WHO, "spec.permissions: ");
+}
+
+#[test]
+fn an_account_that_is_deleted_and_made_again_is_no_way_round() {
+    let world = office(&[("clara", CLERK)]);
+    let account =
+        |rest: &str| format!("kind: Account\nmetadata: {{name: new}}\nspec: {{catalogRef: {{name: office}}{rest}}}");
+    allows(&world, &apply(&world, &account("")), "pipeline");
+    for (rest, field) in [
+        (", owner: {email: mallory@acme.example}", "spec.owner"),
+        (", storeRef: {name: other}", "spec.storeRef"),
+        (", parentRef: {name: acme}", "spec.parentRef"),
+        (", partner: true", "spec.partner"),
+    ] {
+        refuses(&world, &apply(&world, &account(rest)), "pipeline", &format!("{field}: only an administrator"));
+    }
+    let planted = world
+        .with("kind: Membership\nmetadata: {name: x}\nspec: {accountRef: {name: new}, user: {email: x@acme.example}}");
+    refuses(&planted, &apply(&planted, &account("")), "pipeline", "objects of account default/new exist already");
+    let key = World::key("acme");
+    let facts = Arc::new((world.accounts[&key].as_ref().clone(), AccountAnnotations::default()));
+    let gone = Change::Account(key, edit(Some(facts), None));
+    refuses(&world, &gone, "pipeline", "metadata: only an administrator may change this");
+    assert_eq!(effects(&by(&world, &gone, "administrator")), ["clara@acme.example loses docs: Edit, people: Allowed"]);
+}
+
+#[test]
+fn an_administrator_is_told_what_a_catalog_does() {
+    let world = office(&[("clara", CLERK), ("rob", "roleRef: {name: reader}")]);
+    let more = OFFICE
+        .split("---")
+        .next()
+        .unwrap()
+        .replace("{name: reader, permissions: {docs: View}", "{name: reader, permissions: {docs: Edit}");
+    let verdict = by(&world, &apply(&world, &more), "administrator");
+    assert_eq!(effects(&verdict), ["rob@acme.example gains docs: Edit"]);
+    let same = apply(&world, OFFICE.split("---").next().unwrap());
+    assert!(by(&world, &same, WHO).is_allowed(), "nothing changes");
 }

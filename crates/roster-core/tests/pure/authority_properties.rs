@@ -1,7 +1,10 @@
 //! Property: no sequence of changes by one actor, in any order, gives anybody more than that actor held at the beginning.
 //! Whatever the verdicts allow is made; nobody else changes anything.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     strategies::{self, Event, MEMBERS, cases},
@@ -10,12 +13,12 @@ use crate::{
 use jiff::Timestamp;
 use proptest::{collection::vec, prelude::*};
 use roster_core::{
-    api::{AdministrationAction as Action, AdministrationRule},
+    api::{AdministrationAction as Action, AdministrationRule, HeldBy},
     authority::{Actor, Change, Edit, judge_change},
     evaluate::{Context, judge, prepare},
     model::{AccountKey, Email, Name, Ranks, RoleName, Scope},
     resolve::{Access, AccountResolution, Holder},
-    state::{CatalogFacts, SnapshotSource as _},
+    state::{CatalogFacts, GroupFacts, RoleFacts, SnapshotSource as _},
 };
 
 const ACTIONS: [Action; 10] = [
@@ -144,6 +147,19 @@ fn is_possible(change: &Change) -> bool {
     }
 }
 
+/// Kinds of objects that an actor may make, each of one that grants nothing.
+fn allowed_actions(world: &World, actor: &Actor, now: Timestamp) -> BTreeSet<&'static str> {
+    let index = world.index();
+    let role = RoleFacts { name: "probe".into(), generation: 1, ..RoleFacts::default() };
+    let group = GroupFacts { name: "probe".into(), generation: 1, ..GroupFacts::default() };
+    let probes = [
+        ("role", Change::Role(key(), Edit { before: None, after: Some(Arc::new(role)) })),
+        ("group", Change::Group(key(), Edit { before: None, after: Some(Arc::new(group)) })),
+    ];
+    let allowed = probes.into_iter().filter(|(_, change)| judge_change(&index, change, actor, now).is_allowed());
+    allowed.map(|(kind, _)| kind).collect()
+}
+
 fn assert_bounded<K: Ord + std::fmt::Debug>(
     what: &str,
     first: &BTreeMap<K, Ranks>,
@@ -170,13 +186,18 @@ fn rules(level: &str, section: &str) -> Vec<AdministrationRule> {
     ACTIONS.into_iter().map(rule).collect()
 }
 
-/// A world whose catalog lets everybody with the lowest level of its first section administer.
+/// A world whose catalog lets everybody with the lowest level of its first section administer; in some, whoever holds the
+/// last role changes members and roles.
 fn governed() -> BoxedStrategy<World> {
-    strategies::world()
-        .prop_map(|mut world| {
+    (strategies::world(), any::<bool>())
+        .prop_map(|(mut world, by_role)| {
             let mut spec = world.catalogs["catalog"].spec.clone();
             let section = spec.sections[0].clone();
             spec.administration = rules(&section.levels.clone().unwrap()[1], &section.name);
+            let last = spec.roles.iter().rfind(|role| role.held_by == HeldBy::Members).map(|role| role.name.clone());
+            for rule in spec.administration.iter_mut().filter(|_| by_role).step_by(3) {
+                (rule.section, rule.level, rule.roles) = (None, None, last.iter().cloned().collect());
+            }
             world.catalogs.insert("catalog".to_owned(), Arc::new(CatalogFacts::new("catalog".into(), 1, spec)));
             world
         })
@@ -207,12 +228,11 @@ proptest! {
             }
             None => (Actor::Member(person.clone()), first.effective.get(&person).cloned().unwrap_or_else(none)),
         };
-        let mut made = 0;
+        let first_rules = allowed_actions(&world, &actor, now);
         for event in events {
             for change in changes(&world, event) {
                 if is_possible(&change) && judge_change(&world.index(), &change, &actor, now).is_allowed() {
                     make(&mut world, &change);
-                    made += 1;
                 }
             }
             let last = held(&world, now);
@@ -224,8 +244,9 @@ proptest! {
                 let own = |held: &Held| held.potential.get(&person).cloned();
                 let rose = own(&last).is_some_and(|after| own(&first).is_none_or(|before| !after.is_at_most(&before)));
                 prop_assert!(!rose, "{person} raised themselves");
+                let allowed = allowed_actions(&world, &actor, now);
+                prop_assert!(allowed.is_subset(&first_rules), "{person} may do more: {allowed:?} than {first_rules:?}");
             }
         }
-        let _ = made;
     }
 }

@@ -174,8 +174,10 @@ impl Sides<'_> {
                 let to = ladder.levels.get(usize::from(rank)).filter(|_| rank > 0).map(ToString::to_string);
                 Level { section: ladder.section.to_string(), from, to, because }
             };
-            let loses_now = is < was || (is == was && from.is_some() != (was > 0));
-            if loses_now || is_due < was_due {
+            // A level that the new layout does not have is no access after translation.
+            let loses_now = is < was || (is == was && was == 0 && from.is_some());
+            let loses_due = is_due < was_due || (is_due == was_due && was_due == 0 && from_due.is_some());
+            if loses_now || loses_due {
                 let (from, rank) = if loses_now { (from.clone(), is) } else { (from_due.clone(), is_due) };
                 let because = match &note {
                     Some(note) if rank == 0 && (loses_now || after.due.is_none()) => note.clone(),

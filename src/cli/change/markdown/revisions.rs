@@ -3,11 +3,11 @@
 
 use std::fmt::Write as _;
 
-use super::{NAMES, ROWS, more, section};
+use super::{NAMES, more, section};
 use crate::{
     cli::{
         change::{
-            alike::Alike,
+            alike::{Alike, LOOSENED},
             report::{Action, Report},
         },
         output::Table,
@@ -33,6 +33,7 @@ impl Report {
         for (direction, title) in [(Direction::Loosened, "⚠️ Limits loosened"), (Direction::Changed, "Limits changed")]
         {
             let limits = self.limits_of(direction);
+            let rows = if direction == Direction::Loosened { rows.max(LOOSENED) } else { rows };
             if !limits.is_empty() {
                 let table = limits_table(&limits, rows).markdown();
                 let _ = write!(out, "### {title}\n\n{table}{}\n", more(rows, limits.len()));
@@ -70,7 +71,7 @@ impl Report {
 }
 
 fn limits_table(limits: &[Alike<'_>], rows: usize) -> Table {
-    let names = if rows > ROWS { rows } else { NAMES };
+    let names = if rows == usize::MAX { rows } else { NAMES };
     let mut table = Table::new(["object", "field", "from", "to", "what it means"]);
     for alike in limits.iter().take(rows) {
         let (limit, objects) = (alike.limit, alike.objects(names));

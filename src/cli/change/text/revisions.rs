@@ -3,7 +3,10 @@
 use super::{Text, thousands};
 use crate::{
     cli::{
-        change::report::{Action, Report, Summary},
+        change::{
+            alike::LOOSENED,
+            report::{Action, Report, Summary},
+        },
         output::{BAD, BOLD, DIM, GOOD, WARN, counted, paint},
     },
     limits::Direction,
@@ -40,12 +43,13 @@ impl Text {
                 continue;
             }
             self.line(&paint(BOLD, title));
-            for alike in limits.iter().take(self.rows) {
+            let rows = if direction == Direction::Loosened { self.rows.max(LOOSENED) } else { self.rows };
+            for alike in limits.iter().take(rows) {
                 let (limit, objects) = (alike.limit, alike.objects(self.parts));
                 let words = format!("{objects} {}: {} → {}; {}", limit.field, limit.from, limit.to, limit.meaning);
                 self.wrapped(2, style, "~ ", &words);
             }
-            self.more(2, self.rows, limits.len());
+            self.more(2, rows, limits.len());
             self.out.push('\n');
         }
     }

@@ -211,6 +211,8 @@ impl Server {
     pub async fn realm(&self, name: &str, roles: &[&str]) {
         let realm = json!({
             "realm": name, "enabled": true, "sslRequired": "none", "organizationsEnabled": true,
+            // The keys that a realm gets by default take longer to make than all the rest of it.
+            "defaultSignatureAlgorithm": "ES256", "components": {"org.keycloak.keys.KeyProvider": keys()},
             "adminEventsEnabled": true, "accessTokenLifespan": 120,
             // Hashing is not what is tested.
             "passwordPolicy": "hashAlgorithm(pbkdf2-sha256) and hashIterations(1)",
@@ -233,6 +235,19 @@ impl Drop for Server {
         self.stop();
         let _ = fs::remove_dir_all(&self.data);
     }
+}
+
+/// Providers of keys that are made quickly.
+fn keys() -> Value {
+    let provider = |id: &str, option: &str, value: &str| {
+        let config = json!({"priority": ["100"], option: [value]});
+        json!({"name": id, "providerId": id, "config": config})
+    };
+    json!([
+        provider("ecdsa-generated", "ecdsaEllipticCurveKey", "P-256"),
+        provider("hmac-generated", "algorithm", "HS512"),
+        provider("aes-generated", "secretSize", "16"),
+    ])
 }
 
 fn fetched() -> PathBuf {

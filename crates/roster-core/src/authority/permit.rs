@@ -1,0 +1,45 @@
+//! Checks whether an actor holds what a catalog's `administration` demands for an action. Called by `authority::judge`
+//! and `authority::administrators`.
+
+use super::{Violation, actor::Holdings};
+use crate::{
+    api::{AdministrationAction as Action, AdministrationRule},
+    model::{AccountKey, Email},
+    resolve::EffectiveCatalog,
+};
+
+/// Question whether an actor holds what a catalog demands for an action.
+pub(super) struct Permit<'a> {
+    pub(super) field: &'static str,
+    pub(super) action: Action,
+    pub(super) account: &'a AccountKey,
+    /// Catalog of the account in which the actor must hold it; `None` if that does not resolve.
+    pub(super) catalog: Option<&'a EffectiveCatalog>,
+    pub(super) holdings: &'a Holdings,
+    pub(super) actor: &'a Email,
+    pub(super) widens: bool,
+}
+
+/// Returns the violation if the actor lacks what the catalog demands. Without a rule, an action is for administrators.
+pub(super) fn permit(asked: &Permit<'_>) -> Option<Violation> {
+    let rule =
+        asked.catalog.and_then(|whole| whole.facts.spec.administration.iter().find(|rule| rule.action == asked.action));
+    let is_met = rule.is_some_and(|rule| asked.catalog.is_some_and(|whole| is_met(rule, whole, asked.holdings)));
+    (!is_met).then(|| Violation::ActionNotAllowed {
+        field: asked.field,
+        action: asked.action,
+        account: asked.account.clone(),
+        rule: rule.cloned(),
+        actor: asked.actor.clone(),
+        widens: asked.widens,
+    })
+}
+
+/// Returns whether somebody holds what a rule demands.
+pub(super) fn is_met(rule: &AdministrationRule, whole: &EffectiveCatalog, holdings: &Holdings) -> bool {
+    if let (Some(section), Some(level)) = (&rule.section, &rule.level) {
+        let Some(section) = whole.catalog.section(section) else { return false };
+        return whole.catalog.rank(section, level).is_some_and(|rank| rank > 0 && holdings.rank(section) >= rank);
+    }
+    rule.roles.iter().any(|role| holdings.roles.contains(role.as_str()))
+}
