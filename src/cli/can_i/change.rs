@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     path::PathBuf,
     sync::Arc,
 };
@@ -100,7 +101,7 @@ pub(super) async fn run(
         }
     }
     if unchanged > 0 {
-        text += &format!("{} unchanged\n", counted(unchanged, "object"));
+        let _ = writeln!(text, "{} unchanged", counted(unchanged, "object"));
     }
     anyhow::ensure!(!text.is_empty(), "--change: the files have no objects of Roster's");
     if !quiet {
@@ -147,7 +148,7 @@ fn in_words(id: &ObjectId, account: Option<&AccountKey>, verdict: &Verdict) -> S
         text += &wrap("     ", 5, &format!("{would}{place}{effect}"));
     }
     if let Some(more) = verdict.effects.len().checked_sub(EFFECTS).filter(|more| *more > 0) {
-        text += &format!("     … and {more} more\n");
+        let _ = writeln!(text, "     … and {more} more");
     }
     text
 }

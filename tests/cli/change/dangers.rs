@@ -282,7 +282,7 @@ fn limits_that_do_not_fit_are_reported_at_the_top() {
     for format in ["text", "markdown"] {
         let printed = workspace.printed(&format!("plan --from one --to two -o {format}"));
         let (top, rest) = printed.split_once("limits are shown here; --all shows all of them").expect(&printed);
-        assert!(top.contains(&"only 100 of 121 loosened ") && !top.contains("###"), "{printed}");
+        assert!(top.contains("only 100 of 121 loosened ") && !top.contains("###"), "{printed}");
         assert!(rest.contains("maximumPercent"), "{printed}");
         assert!(!workspace.printed(&format!("plan --from one --to two -o {format} --all")).contains("are shown here"));
     }
@@ -439,9 +439,10 @@ fn what_a_section_or_level_that_goes_takes_away_is_a_loss() {
     };
     let all = ["dana@acme.example", "eve@acme.example", "finn@acme.example", "olga@acme.example"];
     let viewers = ["dana@acme.example", "finn@acme.example", "gil@acme.example"];
-    let revisions: [(&dyn Fn(String) -> String, &[&str], &str); 2] =
-        [(&without, &all, "settings"), (&lowest, &viewers, "orders")];
-    for (revise, expected, section) in revisions {
+    /// The later revision, who loses something, and where.
+    type Case<'a> = (&'a dyn Fn(String) -> String, &'a [&'a str], &'a str);
+    let cases: [Case<'_>; 2] = [(&without, &all, "settings"), (&lowest, &viewers, "orders")];
+    for (revise, expected, section) in cases {
         let workspace = Workspace::new();
         workspace.revised("one", |text| text);
         workspace.revised("two", revise);

@@ -63,17 +63,16 @@ fn by_pipeline<S: SnapshotSource>(source: &S, key: &AccountKey, edit: &Edit<Revi
     let before = edit.before.as_deref();
     let mut fields = loosened(source, before, account, annotations);
     let mut violations = Vec::new();
-    match before {
-        Some((former, _)) => fields.extend(reserved(&former.spec, &account.spec)),
-        None => {
-            let default = AccountSpec {
-                catalog_ref: account.spec.catalog_ref.clone(),
-                store_ref: NameRef { name: DEFAULT_STORE.to_owned() },
-                ..AccountSpec::default()
-            };
-            fields.extend(reserved(&default, &account.spec));
-            violations.extend(objects_before(source, key));
-        }
+    if let Some((former, _)) = before {
+        fields.extend(reserved(&former.spec, &account.spec));
+    } else {
+        let default = AccountSpec {
+            catalog_ref: account.spec.catalog_ref.clone(),
+            store_ref: NameRef { name: DEFAULT_STORE.to_owned() },
+            ..AccountSpec::default()
+        };
+        fields.extend(reserved(&default, &account.spec));
+        violations.extend(objects_before(source, key));
     }
     fields.sort();
     fields.dedup();

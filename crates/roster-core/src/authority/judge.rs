@@ -294,8 +294,8 @@ fn may<S: SnapshotSource>(
         Action::AssignRoles => Some(Action::AssignManagedRoles),
         _ => None,
     };
-    match (in_parent.filter(|_| is_managed), parent) {
-        (Some(action), Some(parent)) => permit(&Permit {
+    if let (Some(action), Some(parent)) = (in_parent.filter(|_| is_managed), parent) {
+        permit(&Permit {
             field,
             action,
             account: parent.view.key(),
@@ -303,19 +303,18 @@ fn may<S: SnapshotSource>(
             holdings: &parent.holdings,
             actor,
             widens,
-        }),
-        _ => {
-            let permitted = |action| {
-                let (account, catalog) = (view.key(), view.whole());
-                permit(&Permit { field, action, account, catalog, holdings: own, actor, widens })
-            };
-            match action {
-                // Whoever may change all members may change themselves.
-                Action::EditOwnDetails => {
-                    permitted(action).and_then(|refused| permitted(Action::EditMembers).map(|_| refused))
-                }
-                _ => permitted(action),
+        })
+    } else {
+        let permitted = |action| {
+            let (account, catalog) = (view.key(), view.whole());
+            permit(&Permit { field, action, account, catalog, holdings: own, actor, widens })
+        };
+        match action {
+            // Whoever may change all members may change themselves.
+            Action::EditOwnDetails => {
+                permitted(action).and_then(|refused| permitted(Action::EditMembers).map(|_| refused))
             }
+            _ => permitted(action),
         }
     }
 }
@@ -378,14 +377,11 @@ fn holds_more<S: SnapshotSource>(
     let (_, theirs) = above.first()?;
     let ranks = theirs.ranks.as_slice().iter().enumerate();
     let higher = ranks.into_iter().find(|(section, rank)| held.rank(*section).is_some_and(|most| **rank > most));
-    let what = match higher {
-        Some((section, rank)) => {
-            format!("{}: {}", whole.catalog.section_name(section), whole.catalog.level(section, *rank))
-        }
-        None => {
-            let role = theirs.roles.iter().find(|role| !roles.contains(*role) && names_role(role))?;
-            format!("the role {role}")
-        }
+    let what = if let Some((section, rank)) = higher {
+        format!("{}: {}", whole.catalog.section_name(section), whole.catalog.level(section, *rank))
+    } else {
+        let role = theirs.roles.iter().find(|role| !roles.contains(*role) && names_role(role))?;
+        format!("the role {role}")
     };
     let people = above.into_iter().map(|(email, _)| email.clone()).collect();
     Some(Violation::HoldsMore { people, what, actor: actor.clone() })

@@ -75,7 +75,7 @@ impl<'a, S: SnapshotSource> View<'a, S> {
         };
         let promises = |finding: &&Finding| finding.reason().is_some_and(|reason| PROMISES.contains(&reason));
         let findings = findings.unwrap_or_default();
-        findings.faults().filter(promises).map(|finding| finding.to_string()).collect()
+        findings.faults().filter(promises).map(std::string::ToString::to_string).collect()
     }
 
     /// Resolves the Memberships of one address; `None` if it has none.

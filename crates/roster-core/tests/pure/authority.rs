@@ -127,9 +127,7 @@ fn secondary_users_are_managed_by_the_primary_user_and_by_those_equal_to_them() 
     let gone = delete(&world, "secondary-users/tidewater", "membership", "olivia");
     refuses(&world, &gone, "sam@tidewater.example", "olivia@tidewater.example holds more than sam@tidewater.example");
     // What is there already is no reason to hold a suspension.
-    let suspended = format!(
-        "restrictions: {{lift: [secondary-user-management], apply: [payments]}}, acknowledge: [secondary-user-management], suspended: true"
-    );
+    let suspended = "restrictions: {lift: [secondary-user-management], apply: [payments]}, acknowledge: [secondary-user-management], suspended: true".to_string();
     for who in ["petra@tidewater.example", "pipeline"] {
         allows(&world, &apply(&world, &tidewater("olivia", &suspended)), who);
     }
