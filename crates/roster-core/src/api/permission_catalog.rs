@@ -203,7 +203,7 @@ pub struct SeparationRule {
     )]
     pub sections: Vec<SectionLevel>,
     /// How many of them one person may hold.
-    #[schemars(range(min = 1, max = MAX_REFS))]
+    #[schemars(schema_with = "schema::maximum_together")]
     pub maximum: u32,
     /// Why they are kept apart, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -226,6 +226,11 @@ pub(super) fn count(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "integer", "format": "int32", "minimum": 0, "maximum": 1_000_000})
 }
 
+/// How much of what is kept apart one person may hold.
+pub(super) fn maximum_together(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "format": "int32", "minimum": 1, "maximum": MAX_REFS})
+}
+
 /// A number in status.
 pub(super) fn total(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "integer", "format": "int64", "minimum": 0})

@@ -59,14 +59,14 @@ pub async fn an_address_of_254_characters_fits(backend: &dyn Backend) {
     assert_eq!(observed.members.len(), 1);
 }
 
-pub async fn a_thousand_members_and_three_hundred_roles(backend: &dyn Backend) {
+pub async fn many_members_and_roles(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     let levels = |n: u32| ranks(&[(n % 3) as u8, (n % 2) as u8, (n % 4) as u8]);
-    for n in 0..1_000 {
+    for n in 0..500 {
         let content = roster_core::resolve::MemberContent { ranks: levels(n), ..member(&[]) };
         world.members.insert(email(&format!("member-{n}@shop.example")), content);
     }
-    for n in 0..300 {
+    for n in 0..150 {
         let content = RoleContent { title: format!("Role {n}").into(), ranks: levels(n) };
         world.roles.insert(RoleName::custom(&format!("role-{n}")), content);
     }

@@ -97,7 +97,7 @@ macro_rules! contract_suite {
                 accounts_and_totals_are_reported, every_account_is_reported_with_its_owner, a_missing_account_is_empty,
                 a_store_keeps_its_id, a_plan_for_another_store_is_refused;
             extremes: unicode_quotes_and_slashes_survive, an_address_of_254_characters_fits,
-                a_thousand_members_and_three_hundred_roles, the_largest_catalog_fits, a_catalog_without_sections_works;
+                many_members_and_roles, the_largest_catalog_fits, a_catalog_without_sections_works;
             ownership: marks_and_fingerprints_are_observed, another_cluster_is_not_touched,
                 another_clusters_account_is_not_entered, an_earlier_account_of_the_same_name_must_be_adopted,
                 content_that_appears_meanwhile_is_not_overwritten,

@@ -71,8 +71,8 @@ async fn a_connection_cut_after_any_request_is_repaired_by_a_retry() {
         if done {
             break;
         }
-        // Every one of the first, where things are taken, and then every fourth.
-        requests += if requests < 10 { 1 } else { 4 };
+        // Every one of the first, where things are taken, and then every sixth.
+        requests += if requests < 10 { 1 } else { 6 };
     }
     assert!(requests > 30, "{requests}");
 }
