@@ -51,7 +51,7 @@ pub(super) struct Comparison {
     pub(super) losers: BTreeMap<Email, Potential>,
     /// People of the scope after the change.
     pub(super) after: BTreeMap<Email, Potential>,
-    /// People of the scope before the change.
+    /// People of the scope before the change, in the layout after it.
     pub(super) before: BTreeMap<Email, Potential>,
     /// Account in which everything is compared.
     pub(super) account: Option<AccountKey>,
@@ -145,7 +145,8 @@ pub(super) fn compare<S: SnapshotSource, T: SnapshotSource>(
             result.people.insert(email.clone(), (one, other));
         }
     }
-    (result.before, result.after) = (was, is);
+    let fitted_to = |(email, held): (Email, Potential)| (email, Potential { ranks: fitted(Some(&held)), ..held });
+    (result.before, result.after) = (was.into_iter().map(fitted_to).collect(), is);
     match change {
         Change::Membership(_, edit) => {
             membership(&mut result, edit, before, after, now);
