@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     change::{self, Choices},
     input::Input,
-    output::{self, BOLD, DIM, Format, complain, counted, formats, paint},
+    output::{self, BOLD, DIM, Format, counted, formats, paint},
     target::{Target, absent},
 };
 use crate::{api::DriftEntry, report::drift_sentence};
@@ -71,9 +71,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let choices = Choices { only_drift: true, ..Choices::default() };
     let changes = change::gather(&mut loaded, &args.target, choices, now).await?;
     let checked = changes.works.len();
-    for why in &changes.without_store {
-        complain(format!("not compared: {why}"));
-    }
+    changes.complain_of_missing_stores();
     anyhow::ensure!(checked > 0 || changes.without_store.is_empty(), "no account was compared");
     // A check of no accounts has no result.
     anyhow::ensure!(checked > 0, "{}", change::NO_ACCOUNT);

@@ -86,9 +86,7 @@ async fn plan(args: Args) -> anyhow::Result<bool> {
     let report = if args.from.is_empty() {
         let mut loaded = args.input.of_controller(&args.target.store_namespace).read_valid().await?;
         let changes = change::gather(&mut loaded, &args.target, choices, now).await?;
-        for why in &changes.without_store {
-            output::complain(format!("not compared: {why}"));
-        }
+        changes.complain_of_missing_stores();
         not_compared = changes.without_store.len();
         Report::new(&loaded, &changes, change::Compares::Store, Revisions::default(), now)
     } else {

@@ -22,7 +22,7 @@ use crate::{
         output::{counted, print, wrap},
     },
     manifests::{AccountObjects, LoadedObjects, ObjectId, Objects, Source},
-    model::{AccountKey, Email, Name, suggest::closest},
+    model::{AccountKey, Email, KindName, Name, suggest::closest},
 };
 
 /// Name for `--as` of somebody who may administer everything.
@@ -84,10 +84,8 @@ pub(super) async fn run(
     let (mut text, mut allowed, mut unchanged) = (String::new(), true, 0);
     for id in ids(&changed, args.delete) {
         let Some(change) = change_of(&objects, &changed.objects, &id, args.delete) else { continue };
-        if args.delete && !exists(&change) {
-            anyhow::bail!("--delete: {id} does not exist");
-        }
         if change.is_unchanged() {
+            anyhow::ensure!(!args.delete, "--delete: {id} does not exist");
             unchanged += 1;
             continue;
         }
@@ -112,28 +110,13 @@ pub(super) async fn run(
 
 /// Returns the objects of the files so that each comes after those that it refers to, for a deletion before them.
 fn ids(changed: &LoadedObjects, delete: bool) -> Vec<ObjectId> {
-    const ORDER: [&str; 7] =
-        ["PermissionCatalog", "IdentityStore", "Account", "Role", "UserGroup", "Membership", "Invitation"];
     let Source::Files(files) = &changed.source else { return Vec::new() };
     let mut ids: Vec<ObjectId> = files.documents.iter().map(|document| document.id.clone()).collect();
-    ids.sort_by_key(|id| ORDER.iter().position(|kind| id.kind == *kind));
+    ids.sort_by_key(|id| KindName::ALL.iter().position(|kind| id.kind == kind.as_str()));
     if delete {
         ids.reverse();
     }
     ids
-}
-
-/// Returns whether the object of a change exists before it.
-const fn exists(change: &Change) -> bool {
-    match change {
-        Change::Membership(_, edit) => edit.before.is_some(),
-        Change::Invitation(_, edit) => edit.before.is_some(),
-        Change::Role(_, edit) => edit.before.is_some(),
-        Change::Group(_, edit) => edit.before.is_some(),
-        Change::Account(_, edit) => edit.before.is_some(),
-        Change::Catalog(edit) => edit.before.is_some(),
-        Change::Store(edit) => edit.before.is_some(),
-    }
 }
 
 fn in_words(id: &ObjectId, account: Option<&AccountKey>, verdict: &Verdict) -> String {

@@ -22,7 +22,10 @@ pub use self::{
     report::{Action, Compares, Report},
     revisions::{Revisions, between},
 };
-use super::target::{self, Target};
+use super::{
+    output::complain,
+    target::{self, Target},
+};
 use crate::{
     api::DeletionPolicy,
     evaluate::{self, Context, DeletionDecision, Judged},
@@ -70,6 +73,15 @@ pub struct Changes {
     pub missing: BTreeSet<StoreLocation>,
     /// Stores that a cluster's controller keeps although files are compared.
     pub clusters: BTreeSet<StoreLocation>,
+}
+
+impl Changes {
+    /// Says on standard error which accounts were not compared.
+    pub fn complain_of_missing_stores(&self) {
+        for why in &self.without_store {
+            complain(format!("not compared: {why}"));
+        }
+    }
 }
 
 /// Options of the command.

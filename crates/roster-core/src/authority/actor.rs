@@ -8,7 +8,7 @@ use super::view::View;
 use crate::{
     api::RoleRefKind,
     model::{Email, Layout, Name, Ranks},
-    resolve::{Access, MemberContent},
+    resolve::Access,
     state::SnapshotSource,
 };
 
@@ -21,34 +21,6 @@ pub enum Actor {
     Member(Email),
     /// A pipeline, which may grant what these predefined roles of the catalog grant by default.
     Pipeline(BTreeSet<Name>),
-}
-
-/// The most that an actor may grant, in the layout of the account that changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ceiling {
-    /// Everything.
-    Unlimited,
-    /// At most these ranks.
-    Ranks(Ranks),
-}
-
-impl Ceiling {
-    /// Returns whether it includes these ranks.
-    #[must_use]
-    pub fn includes(&self, ranks: &Ranks) -> bool {
-        match self {
-            Self::Unlimited => true,
-            Self::Ranks(most) => ranks.is_at_most(most),
-        }
-    }
-
-    /// Returns the highest rank that it includes in a section; `None` for no limit.
-    pub(super) fn rank(&self, section: usize) -> Option<u8> {
-        match self {
-            Self::Unlimited => None,
-            Self::Ranks(most) => Some(most.as_slice().get(section).copied().unwrap_or(0)),
-        }
-    }
 }
 
 /// What a person holds in one account at the moment: nothing while they are suspended, blocked, expired or not started.
@@ -77,23 +49,14 @@ impl Holdings {
         if !content.is_in_force(now) {
             return nothing;
         }
-        let roles = if is_owner { view.owner_role().into_iter().collect() } else { view.roles_in_effect(&content) };
+        let own = content.role.as_ref().filter(|role| role.kind == RoleRefKind::PredefinedRole);
+        // Of several Memberships, the content has what all of them give.
+        let roles = view.prepared().definitions.with_groups(own.map(|role| role.name.clone()), &content.groups);
         Self { layout, ranks: content.ranks.clone().fitted(whole.catalog.layout.len()), roles }
     }
 
     /// Returns the rank in a section.
     pub(super) fn rank(&self, section: usize) -> u8 {
         self.ranks.as_slice().get(section).copied().unwrap_or(0)
-    }
-}
-
-impl<S: SnapshotSource> View<'_, S> {
-    /// Returns the predefined roles of a member whose access is in effect: of several Memberships, those that all give.
-    fn roles_in_effect(&self, content: &MemberContent) -> BTreeSet<Name> {
-        let groups = &self.prepared().definitions.groups;
-        let own = content.role.iter().filter(|role| role.kind == RoleRefKind::PredefinedRole);
-        let own = own.map(|role| role.name.clone());
-        let of_groups = content.groups.iter().filter_map(|name| groups.get(name));
-        own.chain(of_groups.flat_map(|group| group.predefined.iter().cloned())).collect()
     }
 }

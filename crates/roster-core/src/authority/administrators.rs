@@ -145,13 +145,7 @@ fn created<S: SnapshotSource>(
     violations.extend(objects_before(source, &account.key()));
     if let Some(view) = &view {
         let parent = &view.snapshot.account;
-        let is_approved = parent
-            .spec
-            .managed_accounts
-            .iter()
-            .flat_map(|managed| &managed.approved)
-            .any(|one| one.namespace == *account.namespace && one.name == *account.name);
-        if is_approved {
+        if parent.approves(account) {
             violations.push(Violation::ObjectsBeforeAccount { account: account.key() });
         }
         if !admits_as_account(parent, account) {

@@ -24,6 +24,19 @@ impl<F> Edit<F> {
         Some((self.before.as_deref()?, self.after.as_deref()?))
     }
 
+    /// Returns the object on each side on which it exists.
+    fn sides(&self) -> impl Iterator<Item = &F> {
+        [self.before.as_deref(), self.after.as_deref()].into_iter().flatten()
+    }
+
+    /// Returns whether both sides are equal by `is_same`, or the object exists on neither.
+    fn is_unchanged(&self, is_same: impl FnOnce(&F, &F) -> bool) -> bool {
+        match self.both() {
+            Some((before, after)) => is_same(before, after),
+            None => self.latest().is_none(),
+        }
+    }
+
     /// Returns the object after the change, or the deleted one.
     pub(super) fn latest(&self) -> Option<&F> {
         self.after.as_deref().or(self.before.as_deref())
@@ -78,15 +91,16 @@ impl Change {
         }
     }
 
-    /// Returns whether the object stays as it is, apart from its generation.
+    /// Returns whether the object stays as it is, apart from its generation, or exists neither before nor after.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
         fn same<F: Clone + PartialEq>(edit: &Edit<F>, generation: impl Fn(&mut F) -> &mut i64) -> bool {
-            let Some((before, after)) = edit.both() else { return edit.before.is_none() && edit.after.is_none() };
-            let (mut one, mut other) = (before.clone(), after.clone());
-            *generation(&mut one) = 0;
-            *generation(&mut other) = 0;
-            one == other
+            edit.is_unchanged(|before, after| {
+                let (mut one, mut other) = (before.clone(), after.clone());
+                *generation(&mut one) = 0;
+                *generation(&mut other) = 0;
+                one == other
+            })
         }
         match self {
             Self::Membership(_, edit) => same(edit, |facts| &mut facts.generation),
@@ -96,7 +110,7 @@ impl Change {
             Self::Catalog(edit) => same(edit, |facts| &mut facts.generation),
             Self::Store(edit) => same(edit, |facts| &mut facts.generation),
             Self::Account(_, edit) => {
-                edit.both().is_some_and(|(before, after)| (&before.0.spec, &before.1) == (&after.0.spec, &after.1))
+                edit.is_unchanged(|before, after| (&before.0.spec, &before.1) == (&after.0.spec, &after.1))
             }
         }
     }
@@ -104,18 +118,11 @@ impl Change {
     /// Returns the members whose access the change can affect. A Membership affects one address; everything else may
     /// affect all.
     pub(super) fn scope(&self) -> Scope {
-        match self {
-            Self::Membership(_, edit) => {
-                let facts = [edit.before.as_deref(), edit.after.as_deref()].into_iter().flatten();
-                let addresses: BTreeSet<Email> = facts.filter_map(|facts| facts.email.clone().ok()).collect();
-                Scope::Members(addresses.into_iter().collect())
-            }
-            Self::Invitation(_, edit) => {
-                let facts = [edit.before.as_deref(), edit.after.as_deref()].into_iter().flatten();
-                let addresses: BTreeSet<Email> = facts.filter_map(|facts| facts.email.clone().ok()).collect();
-                Scope::Members(addresses.into_iter().collect())
-            }
-            _ => Scope::Account,
-        }
+        let addresses: BTreeSet<Email> = match self {
+            Self::Membership(_, edit) => edit.sides().filter_map(|facts| facts.email.clone().ok()).collect(),
+            Self::Invitation(_, edit) => edit.sides().filter_map(|facts| facts.email.clone().ok()).collect(),
+            _ => return Scope::Account,
+        };
+        Scope::Members(addresses.into_iter().collect())
     }
 }

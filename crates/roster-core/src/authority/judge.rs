@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    Actor, Ceiling, Change, Overlay, Subject, Verdict, Violation,
+    Actor, Change, Overlay, Subject, Verdict, Violation,
     actions::{Needed, needed},
     actor::Holdings,
     administrators,
-    permit::{Permit, is_met, permit},
+    permit::{Permit, is_met, is_permitted, permit, rules_naming},
     rise::{self, Comparison},
     separation,
     view::{Potential, Side, View},
@@ -111,10 +111,9 @@ fn in_account<S: SnapshotSource>(
     let mut violations = match actor {
         Actor::Administrator => Vec::new(),
         Actor::Pipeline(roles) => {
-            let mut violations = more_than_held(&comparison, &pipeline_ceiling(after, roles), None);
-            violations.extend(role_not_held(&comparison, whole, roles, None));
-            violations.extend(for_all_but_administrators(change, before, after));
-            violations
+            let exceeded = more_than_held(&comparison, &pipeline_ceiling(whole, roles), None);
+            let roles = role_not_held(&comparison, whole, roles, None);
+            exceeded.into_iter().chain(roles).chain(for_all_but_administrators(change, before, after)).collect()
         }
         Actor::Member(email) => by_member(source, change, (before, after, whole), &comparison, email, now),
     };
@@ -134,14 +133,13 @@ fn for_all_but_administrators<S: SnapshotSource, T: SnapshotSource>(
 }
 
 /// Returns the most that a pipeline may grant: what its roles grant by default, whatever an account makes of them.
-fn pipeline_ceiling<S: SnapshotSource>(view: &View<'_, S>, roles: &BTreeSet<Name>) -> Ceiling {
-    let Some(whole) = view.whole() else { return Ceiling::Ranks(Ranks::default()) };
+fn pipeline_ceiling(whole: &EffectiveCatalog, roles: &BTreeSet<Name>) -> Ranks {
     let mut most = whole.catalog.no_access();
     let granted = |role: &&PredefinedRole| role.held_by == HeldBy::Members && roles.contains(&role.name);
     for role in whole.catalog.roles.iter().filter(granted) {
         most.raise_to(role.ranks.as_slice());
     }
-    Ceiling::Ranks(most)
+    most
 }
 
 fn by_member<S: SnapshotSource, T: SnapshotSource>(
@@ -169,7 +167,7 @@ fn by_member<S: SnapshotSource, T: SnapshotSource>(
     if comparison.rises.contains_key(&own) || named_roles(comparison, whole).any(|(subject, _)| *subject == own) {
         violations.push(Violation::OwnAccess { actor: actor.clone() });
     }
-    violations.extend(holds_more(change, before, comparison, &Ceiling::Ranks(held), &roles, actor));
+    violations.extend(holds_more(change, before, comparison, &held, &roles, actor));
     violations.extend(for_all_but_administrators(change, before, after));
     violations
 }
@@ -180,11 +178,8 @@ fn named_roles<'a>(
     comparison: &'a Comparison,
     whole: &'a EffectiveCatalog,
 ) -> impl Iterator<Item = (&'a Subject, &'a Name)> {
-    let administers = |role: &Name| {
-        whole.facts.spec.administration.iter().any(|rule| rule.roles.iter().any(|named| named == role.as_str()))
-    };
     let given = comparison.roles.iter().flat_map(|(subject, roles)| roles.iter().map(move |role| (subject, role)));
-    given.filter(move |(_, role)| administers(role))
+    given.filter(|(_, role)| rules_naming(whole, role).next().is_some())
 }
 
 /// Returns the violation if the change gives a role by which people administer, and which the actor does not hold.
@@ -222,9 +217,7 @@ impl<'a, S: SnapshotSource> Parent<'a, S> {
 
     /// Returns whether the actor holds what the parent's catalog demands for an action.
     fn may(&self, action: Action) -> bool {
-        let whole = self.view.whole();
-        let rule = whole.and_then(|whole| whole.facts.spec.administration.iter().find(|rule| rule.action == action));
-        rule.is_some_and(|rule| whole.is_some_and(|whole| is_met(rule, whole, &self.holdings)))
+        self.view.whole().is_some_and(|whole| is_permitted(whole, action, &self.holdings))
     }
 }
 
@@ -247,12 +240,10 @@ fn equal_roles<S: SnapshotSource>(
 ) -> BTreeSet<Name> {
     let Some(whole) = view.whole() else { return BTreeSet::new() };
     let parent = parent.filter(|parent| parent.has_catalog_of(view));
-    let meets = |rule: &&AdministrationRule| {
+    let meets = |rule: &AdministrationRule| {
         is_met(rule, whole, own) || parent.is_some_and(|parent| is_met(rule, whole, &parent.holdings))
     };
-    let administration = &whole.facts.spec.administration;
-    let names = |rule: &&AdministrationRule, role: &Name| rule.roles.iter().any(|named| named == role.as_str());
-    let equal = |role: &&Name| administration.iter().filter(|rule| names(rule, role)).all(|rule| meets(&rule));
+    let equal = |role: &&Name| rules_naming(whole, role).all(meets);
     whole.catalog.roles.iter().map(|role| &role.name).filter(equal).cloned().collect()
 }
 
@@ -263,9 +254,9 @@ fn member_ceiling<S: SnapshotSource>(
     parent: Option<&Parent<'_, S>>,
     held: &Ranks,
     equal: &BTreeSet<Name>,
-) -> (Ceiling, BTreeSet<Name>) {
+) -> (Ranks, BTreeSet<Name>) {
     let (mut most, mut roles) = (held.clone(), equal.clone());
-    let (Some(parent), Some(whole)) = (parent, view.whole()) else { return (Ceiling::Ranks(most), roles) };
+    let (Some(parent), Some(whole)) = (parent, view.whole()) else { return (most, roles) };
     if !parent.has_catalog_of(view) && parent.may(Action::AssignManagedRoles) {
         let managed = parent.view.snapshot.account.spec.managed_accounts.iter();
         for name in managed.flat_map(|managed| &managed.grantable) {
@@ -276,7 +267,7 @@ fn member_ceiling<S: SnapshotSource>(
             }
         }
     }
-    (Ceiling::Ranks(most), roles)
+    (most, roles)
 }
 
 /// Checks one action. In a managed account, adding people and assigning roles is decided in the parent.
@@ -321,17 +312,12 @@ fn may<S: SnapshotSource>(
 
 /// Returns the violation if the change gives somebody more than a ceiling: the first section in which it does, and who
 /// gets how much there. An actor who would raise themselves is told so instead.
-fn more_than_held(comparison: &Comparison, ceiling: &Ceiling, actor: Option<&Email>) -> Vec<Violation> {
-    exceeding(comparison, ceiling, actor).into_iter().collect()
-}
-
-fn exceeding(comparison: &Comparison, ceiling: &Ceiling, actor: Option<&Email>) -> Option<Violation> {
+fn more_than_held(comparison: &Comparison, ceiling: &Ranks, actor: Option<&Email>) -> Option<Violation> {
     let is_other = |subject: &Subject| !matches!(subject, Subject::Person(person) if Some(person) == actor);
     let rises: Vec<(&Subject, &Ranks)> = comparison.rises.iter().filter(|(subject, _)| is_other(subject)).collect();
-    let beyond = |section: usize, ranks: &Ranks| {
-        let rank = ranks.as_slice().get(section).copied().unwrap_or(0);
-        ceiling.rank(section).is_some_and(|most| rank > most).then_some(rank)
-    };
+    let most = |section: usize| ceiling.as_slice().get(section).copied().unwrap_or(0);
+    let beyond =
+        |section: usize, ranks: &Ranks| ranks.as_slice().get(section).copied().filter(|rank| *rank > most(section));
     let ladders = comparison.layout.ladders().iter().enumerate();
     let mut exceeded = ladders.filter_map(|(section, ladder)| {
         let highest = rises.iter().filter_map(|(_, ranks)| beyond(section, ranks)).max()?;
@@ -345,7 +331,7 @@ fn exceeding(comparison: &Comparison, ceiling: &Ceiling, actor: Option<&Email>) 
         subjects: rises.iter().filter_map(gets).collect(),
         section: ladder.section.clone(),
         level: level(highest),
-        most: level(ceiling.rank(section).unwrap_or(0)),
+        most: level(most(section)),
         others: exceeded.count(),
         actor: actor.cloned(),
     })
@@ -357,17 +343,14 @@ fn holds_more<S: SnapshotSource>(
     change: &Change,
     before: &View<'_, S>,
     comparison: &Comparison,
-    held: &Ceiling,
+    held: &Ranks,
     roles: &BTreeSet<Name>,
     actor: &Email,
 ) -> Option<Violation> {
     let whole = before.whole()?;
-    let names_role = |role: &Name| {
-        whole.facts.spec.administration.iter().any(|rule| rule.roles.iter().any(|named| named == role.as_str()))
-    };
+    let is_beyond = |role: &&Name| !roles.contains(*role) && rules_naming(whole, role).next().is_some();
     let is_above = |(email, theirs): &(&Email, &Potential)| {
-        let has_role = theirs.roles.iter().any(|role| !roles.contains(role) && names_role(role));
-        *email != actor && (!held.includes(&theirs.ranks) || has_role)
+        *email != actor && (!theirs.ranks.is_at_most(held) || theirs.roles.iter().any(|role| is_beyond(&role)))
     };
     let concerned = match change.scope() {
         Scope::Members(_) => &comparison.before,
@@ -375,13 +358,11 @@ fn holds_more<S: SnapshotSource>(
     };
     let above: Vec<(&Email, &Potential)> = concerned.iter().filter(is_above).collect();
     let (_, theirs) = above.first()?;
-    let ranks = theirs.ranks.as_slice().iter().enumerate();
-    let higher = ranks.into_iter().find(|(section, rank)| held.rank(*section).is_some_and(|most| **rank > most));
-    let what = if let Some((section, rank)) = higher {
+    let mut ranks = theirs.ranks.as_slice().iter().zip(held.as_slice()).enumerate();
+    let what = if let Some((section, (rank, _))) = ranks.find(|(_, (rank, most))| rank > most) {
         format!("{}: {}", whole.catalog.section_name(section), whole.catalog.level(section, *rank))
     } else {
-        let role = theirs.roles.iter().find(|role| !roles.contains(*role) && names_role(role))?;
-        format!("the role {role}")
+        format!("the role {}", theirs.roles.iter().find(is_beyond)?)
     };
     let people = above.into_iter().map(|(email, _)| email.clone()).collect();
     Some(Violation::HoldsMore { people, what, actor: actor.clone() })
@@ -415,24 +396,19 @@ fn reserved(change: &Change) -> Vec<Violation> {
 /// Returns the violation if a change lifts, in a Membership or Invitation, what makes equal to the owner beside applied
 /// restrictions. One that is there already is no reason to refuse another change.
 fn lift_beside_restrictions<S: SnapshotSource>(change: &Change, after: &View<'_, S>) -> Option<Violation> {
-    let of_member = |facts: &MemberFacts| (facts.lift.to_vec(), facts.apply.to_vec());
-    let of_invited = |facts: &InvitationFacts| (facts.lift.clone(), facts.apply.clone());
-    match change {
-        Change::Membership(_, edit) => {
-            beside(edit.before.as_deref().map(of_member), of_member(edit.after.as_deref()?), after)
-        }
-        Change::Invitation(_, edit) => {
-            beside(edit.before.as_deref().map(of_invited), of_invited(edit.after.as_deref()?), after)
-        }
-        _ => None,
+    /// Lifted restrictions, and applied ones.
+    type Names<'a> = (&'a [Name], &'a [Name]);
+    const fn of_member(facts: &MemberFacts) -> Names<'_> {
+        (&facts.lift, &facts.apply)
     }
-}
-
-fn beside<S: SnapshotSource>(
-    former: Option<(Vec<Name>, Vec<Name>)>,
-    (lift, apply): (Vec<Name>, Vec<Name>),
-    after: &View<'_, S>,
-) -> Option<Violation> {
+    const fn of_invited(facts: &InvitationFacts) -> Names<'_> {
+        (facts.lift.as_slice(), facts.apply.as_slice())
+    }
+    let (former, (lift, apply)) = match change {
+        Change::Membership(_, edit) => (edit.before.as_deref().map(of_member), of_member(edit.after.as_deref()?)),
+        Change::Invitation(_, edit) => (edit.before.as_deref().map(of_invited), of_invited(edit.after.as_deref()?)),
+        _ => return None,
+    };
     let catalog = &after.whole()?.catalog;
     let equals = |name: &&Name| {
         let index = catalog.restriction(name);
@@ -441,5 +417,5 @@ fn beside<S: SnapshotSource>(
     let lifted = lift.iter().find(equals).filter(|_| !apply.is_empty())?;
     let was_there = former
         .is_some_and(|(lifts, applies)| lifts.contains(lifted) && apply.iter().all(|name| applies.contains(name)));
-    (!was_there).then(|| Violation::LiftBesideRestrictions { lifted: lifted.clone(), applied: apply.clone() })
+    (!was_there).then(|| Violation::LiftBesideRestrictions { lifted: lifted.clone(), applied: apply.to_vec() })
 }

@@ -23,7 +23,7 @@ mod times;
 mod verdict;
 mod view;
 
-pub use actor::{Actor, Ceiling};
+pub use actor::Actor;
 pub use change::{Change, Edit};
 pub use judge::judge_change;
 pub use overlay::Overlay;

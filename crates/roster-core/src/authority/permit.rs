@@ -4,7 +4,7 @@
 use super::{Violation, actor::Holdings};
 use crate::{
     api::{AdministrationAction as Action, AdministrationRule},
-    model::{AccountKey, Email},
+    model::{AccountKey, Email, Name},
     resolve::EffectiveCatalog,
 };
 
@@ -20,16 +20,34 @@ pub(super) struct Permit<'a> {
     pub(super) widens: bool,
 }
 
-/// Returns the violation if the actor lacks what the catalog demands. Without a rule, an action is for administrators.
+/// Returns the rule of a catalog for an action.
+fn rule_for(whole: &EffectiveCatalog, action: Action) -> Option<&AdministrationRule> {
+    whole.facts.spec.administration.iter().find(|rule| rule.action == action)
+}
+
+/// Returns the rules of a catalog that name a role.
+pub(super) fn rules_naming<'a>(
+    whole: &'a EffectiveCatalog,
+    role: &'a Name,
+) -> impl Iterator<Item = &'a AdministrationRule> {
+    let rules = whole.facts.spec.administration.iter();
+    rules.filter(move |rule| rule.roles.iter().any(|named| named == role.as_str()))
+}
+
+/// Returns whether somebody holds what a catalog demands for an action. Without a rule, an action is for
+/// administrators.
+pub(super) fn is_permitted(whole: &EffectiveCatalog, action: Action, holdings: &Holdings) -> bool {
+    rule_for(whole, action).is_some_and(|rule| is_met(rule, whole, holdings))
+}
+
+/// Returns the violation if the actor lacks what the catalog demands.
 pub(super) fn permit(asked: &Permit<'_>) -> Option<Violation> {
-    let rule =
-        asked.catalog.and_then(|whole| whole.facts.spec.administration.iter().find(|rule| rule.action == asked.action));
-    let is_met = rule.is_some_and(|rule| asked.catalog.is_some_and(|whole| is_met(rule, whole, asked.holdings)));
-    (!is_met).then(|| Violation::ActionNotAllowed {
+    let is_permitted = asked.catalog.is_some_and(|whole| is_permitted(whole, asked.action, asked.holdings));
+    (!is_permitted).then(|| Violation::ActionNotAllowed {
         field: asked.field,
         action: asked.action,
         account: asked.account.clone(),
-        rule: rule.cloned(),
+        rule: asked.catalog.and_then(|whole| rule_for(whole, asked.action)).cloned(),
         actor: asked.actor.clone(),
         widens: asked.widens,
     })

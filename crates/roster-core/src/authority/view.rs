@@ -8,7 +8,7 @@ use crate::{
     evaluate::{Prepared, prepare},
     model::{AccountKey, Email, Finding, Name, Ranks, Scope},
     resolve::{Access, AccountResolution, EffectiveCatalog, Holder, ResolvedMember},
-    state::{InvitationFacts, MemberFacts, Snapshot, SnapshotSource},
+    state::{InvitationFacts, MemberFacts, Members, Snapshot, SnapshotSource},
 };
 
 /// An account of a source, with its definitions resolved.
@@ -49,10 +49,15 @@ impl<'a, S: SnapshotSource> View<'a, S> {
 
     /// Returns the time in which a person's Memberships give access; `None` if they have none.
     pub(super) fn times(&self, email: &Email) -> Option<Times> {
+        self.memberships(email, |_, facts| Times::of(facts.iter().copied()))
+    }
+
+    /// Passes the Memberships of one address to `read`; returns `None` if it has none.
+    fn memberships<R>(&self, email: &Email, read: impl FnOnce(&Members<'_>, &[&MemberFacts]) -> R) -> Option<R> {
         let scope = Scope::Members([email.clone()].into());
         let members = self.source.members(self.key(), &scope)?;
         let (_, facts) = members.addresses.iter().find(|(address, facts)| *address == email && !facts.is_empty())?;
-        Some(Times::of(facts.iter().copied()))
+        Some(read(&members, facts))
     }
 
     /// Returns the faults of a changed object that promise something later: names that do not exist here, or may not be
@@ -80,11 +85,10 @@ impl<'a, S: SnapshotSource> View<'a, S> {
 
     /// Resolves the Memberships of one address; `None` if it has none.
     pub(super) fn member(&self, email: &Email) -> Option<ResolvedMember> {
-        let scope = Scope::Members([email.clone()].into());
-        let members = self.source.members(self.key(), &scope)?;
-        let (_, facts) = members.addresses.iter().find(|(address, facts)| *address == email && !facts.is_empty())?;
-        let accepted = |invitation: &Name| members.is_accepted(invitation, email);
-        Some(self.prepared.definitions.member(email, facts, &accepted))
+        self.memberships(email, |members, facts| {
+            let accepted = |invitation: &Name| members.is_accepted(invitation, email);
+            self.prepared.definitions.member(email, facts, &accepted)
+        })
     }
 
     /// Returns the potential permissions of each address within a scope, the owner included. Those without any are
@@ -101,7 +105,7 @@ impl<'a, S: SnapshotSource> View<'a, S> {
             all.extend(member.potential.map(|ranks| ((*email).clone(), Potential { ranks, roles: roles(), at_most })));
         }
         if let Some(owner) = self.owner().filter(|owner| scope.contains(owner)) {
-            let held = definitions.potential(Holder::Owner).map(|potential| potential.ranks);
+            let held = definitions.potential_ranks(Holder::Owner);
             let roles = self.owner_role().into_iter().collect();
             all.extend(held.map(|ranks| (owner.clone(), Potential { ranks, roles, at_most: false })));
         }
@@ -126,7 +130,7 @@ impl<'a, S: SnapshotSource> View<'a, S> {
 
     fn grants(&self, holder: Holder<'_>, roles: BTreeSet<Name>) -> Option<OwnGrants> {
         let definitions = &self.prepared.definitions;
-        let potential = definitions.potential(holder)?.ranks;
+        let potential = definitions.potential_ranks(holder)?;
         Some(OwnGrants { granted: definitions.granted(holder)?, potential, roles })
     }
 }

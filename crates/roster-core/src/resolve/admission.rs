@@ -88,9 +88,8 @@ pub fn admitted_children(index: &Index, key: &AccountKey) -> Vec<AccountKey> {
 
 /// Returns whether the parent requires an approval of this account and has not given it.
 pub(super) fn awaits_approval(snapshot: &Snapshot) -> bool {
-    let child = &snapshot.account;
-    snapshot.parent.as_ref().and_then(|parent| parent.spec.managed_accounts.as_ref()).is_some_and(|managed| {
-        let approved = managed.approved.iter().any(|a| a.namespace == *child.namespace && a.name == *child.name);
-        managed.need_approval && !approved
+    snapshot.parent.as_ref().is_some_and(|parent| {
+        let needs_approval = parent.spec.managed_accounts.as_ref().is_some_and(|managed| managed.need_approval);
+        needs_approval && !parent.approves(&snapshot.account)
     })
 }

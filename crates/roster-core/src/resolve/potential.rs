@@ -4,14 +4,17 @@
 use std::collections::BTreeSet;
 
 use super::{
-    AccountResolution, Definitions,
+    AccountResolution, Definitions, EffectiveCatalog,
     member::{owner_grant, owner_inputs},
     resolved::RolesInForce,
     role::unavailable,
 };
 use crate::{
     api::{MemberGroups, RoleRefKind},
-    model::{Explanation, FindingsBuilder, Grantor, KindName, Name, Ranks, RoleName, explain},
+    model::{
+        Explanation, FindingsBuilder, Grantor, KindName, MemberInputs, Name, NoTrace, Ranks, RoleName, explain,
+        potential,
+    },
     state::{GroupFacts, InvitationFacts, MemberFacts},
 };
 
@@ -41,46 +44,55 @@ impl Definitions {
     /// resolve as a whole, or has no owner who gets anything.
     #[must_use]
     pub fn potential(&self, holder: Holder<'_>) -> Option<Potential> {
-        let AccountResolution::Resolved(whole) = &self.resolution else { return None };
-        let namespace = &self.account.namespace;
-        let (ranks, sections) = match holder {
-            Holder::Owner => {
-                let grants = owner_grant(whole, whole.owner.as_ref()?);
-                explain(&whole.catalog, &owner_inputs(&grants))
-            }
-            Holder::Member(facts) => {
-                let mut ignored = FindingsBuilder::new(KindName::Membership, namespace, &facts.name);
-                explain(&whole.catalog, &self.parts(whole, &facts.choices(), &mut ignored).inputs())
-            }
-            Holder::Invited(facts) => {
-                let mut ignored = FindingsBuilder::new(KindName::Invitation, namespace, &facts.name);
-                explain(&whole.catalog, &self.parts(whole, &facts.choices(), &mut ignored).inputs())
-            }
-        };
-        Some(Potential { ranks, sections })
+        self.with_inputs(holder, |whole, inputs| {
+            let (ranks, sections) = explain(&whole.catalog, inputs);
+            Potential { ranks, sections }
+        })
+    }
+
+    /// Returns the ranks of [`Self::potential`], without the reasons.
+    #[must_use]
+    pub(crate) fn potential_ranks(&self, holder: Holder<'_>) -> Option<Ranks> {
+        self.with_inputs(holder, |whole, inputs| {
+            let mut ranks = Ranks::default();
+            potential(&whole.catalog, inputs, &mut ranks, &mut NoTrace);
+            ranks
+        })
     }
 
     /// Returns the ranks that a holder is granted by role, groups and a lift that makes equal to the owner, before
     /// restrictions and prerequisites lower them: steps 1 and 2. Returns `None` as [`Self::potential`] does.
     #[must_use]
     pub fn granted(&self, holder: Holder<'_>) -> Option<Ranks> {
+        self.with_inputs(holder, |whole, inputs| {
+            if let Some((_, owner)) = inputs.equal_to_owner {
+                return owner.clone();
+            }
+            let mut ranks = whole.catalog.no_access();
+            for grant in inputs.grants {
+                ranks.raise_to(grant.ranks.as_slice());
+            }
+            ranks
+        })
+    }
+
+    /// Passes what decides a holder's permissions to `compute`.
+    fn with_inputs<R>(
+        &self,
+        holder: Holder<'_>,
+        compute: impl FnOnce(&EffectiveCatalog, &MemberInputs<'_>) -> R,
+    ) -> Option<R> {
         let AccountResolution::Resolved(whole) = &self.resolution else { return None };
         let choices = match holder {
-            Holder::Owner => return Some(whole.predefined[whole.owner.as_ref()?.role].clone()),
+            Holder::Owner => {
+                let grants = owner_grant(whole, whole.owner.as_ref()?);
+                return Some(compute(whole, &owner_inputs(&grants)));
+            }
             Holder::Member(facts) => facts.choices(),
             Holder::Invited(facts) => facts.choices(),
         };
-        let mut ignored = FindingsBuilder::new(KindName::Membership, &self.account.namespace, &self.account.name);
-        let parts = self.parts(whole, &choices, &mut ignored);
-        let inputs = parts.inputs();
-        let mut ranks = whole.catalog.no_access();
-        for grant in inputs.grants {
-            ranks.raise_to(grant.ranks.as_slice());
-        }
-        if let Some((_, owner)) = inputs.equal_to_owner {
-            ranks = owner.clone();
-        }
-        Some(ranks)
+        let mut ignored = FindingsBuilder::new(KindName::Account, &self.account.namespace, &self.account.name);
+        Some(compute(whole, &self.parts(whole, &choices, &mut ignored).inputs()))
     }
 
     /// Returns the role of a Membership, its own or the catalog's default; `None` if there is no such role.
@@ -105,7 +117,8 @@ impl Definitions {
         self.with_groups(own.map(|role| role.name), &facts.groups)
     }
 
-    fn with_groups(&self, own: Option<Name>, groups: &[Name]) -> BTreeSet<Name> {
+    /// Returns a predefined role and those that these groups give.
+    pub(crate) fn with_groups(&self, own: Option<Name>, groups: &[Name]) -> BTreeSet<Name> {
         let groups = groups.iter().filter_map(|name| self.groups.get(name));
         own.into_iter().chain(groups.flat_map(|group| group.predefined.iter().cloned())).collect()
     }

@@ -49,6 +49,13 @@ impl AccountFacts {
         Some(AccountKey::new(parent.namespace.as_deref().unwrap_or(&self.namespace), &parent.name))
     }
 
+    /// Returns whether this Account lists another one as approved.
+    #[must_use]
+    pub fn approves(&self, child: &Self) -> bool {
+        let approved = self.spec.managed_accounts.iter().flat_map(|managed| &managed.approved);
+        approved.into_iter().any(|one| one.namespace == *child.namespace && one.name == *child.name)
+    }
+
     /// Returns whether a managed account loses its approval when this Account changes to `now`.
     #[must_use]
     pub fn withdraws_approval(&self, now: &Self) -> bool {
