@@ -20,12 +20,12 @@ pub enum StoreLocation {
 }
 
 impl StoreLocation {
-    /// Returns the number of changes that the store makes in a fraction of a second: a database in one transaction,
-    /// Keycloak with several requests for each change.
+    /// Returns the number of changes that the store makes in a moment, for which a revocation may wait: a database in
+    /// one transaction, Keycloak with several requests for each change.
     #[must_use]
     pub const fn slice(&self) -> usize {
         match self {
-            Self::Sqlite(_) | Self::Postgres(_) => 1_000,
+            Self::Sqlite(_) | Self::Postgres(_) => 250,
             Self::Keycloak(_) => 100,
         }
     }

@@ -205,7 +205,10 @@ async fn revocation_row(
     changer: &mut Changer<'_>,
     controller: &mut Controller,
 ) -> Result<Row> {
-    const LEVELS: [&str; 2] = ["Edit", "Manage"];
+    /// The suspensions of one change of the role: each waits for a slice that is being written, or does not, so that
+    /// only many of them have a median that repeats.
+    const SUSPENSIONS: u32 = 8;
+    const LEVELS: [&str; 4] = ["Edit", "Manage", "Edit", "Manage"];
     say(&format!("suspensions while a role of {} is changed", size.holders));
     let roles: Api<Role> = Api::namespaced(client.clone(), NAMESPACE);
     // Members with another role that were not changed before.
@@ -224,10 +227,13 @@ async fn revocation_row(
         let name = role.metadata.name.clone().unwrap_or_default();
         roles.patch(&name, &PatchParams::default(), &Patch::Merge(&json!({"spec": role.spec}))).await?;
         reader.until_audited(audited).await?;
-        // One during the first pass, and one while the rest is reconciled.
-        for _ in 0..2 {
+        for _ in 0..SUSPENSIONS {
             busy.push(changer.suspend(LARGE, number()?).await?);
         }
+        let reader = changer.store.as_mut().context("the store is open")?;
+        let changed = reader.writes().await?.audited - audited;
+        let all = i64::from(size.holders + SUSPENSIONS);
+        anyhow::ensure!(changed < all, "the role of {} was changed before the last suspension", size.holders);
     }
     controller.quiet().await?;
     let (busy, idle) = (milliseconds(&busy), milliseconds(&idle));
