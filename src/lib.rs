@@ -28,6 +28,7 @@
 //! | [`manifests`] | files → objects, with the place of each field; a cluster's objects, read once |
 //! | [`cli`] | the command line |
 //! | [`telemetry`] | logs, metrics, traces, health |
+//! | [`webhook`] | the admission webhook: reads reviews, asks [`authority`], answers |
 //!
 //! One pass over one account is [`control::reconcile::run`]; it reads as the picture above.
 
@@ -39,3 +40,4 @@ pub mod controller;
 pub mod manifests;
 pub mod store;
 pub mod telemetry;
+pub mod webhook;

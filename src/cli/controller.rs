@@ -142,7 +142,7 @@ fn identity() -> String {
 }
 
 /// Returns a token that the first signal cancels; the second signal ends the process.
-fn stop_on_signals() -> io::Result<CancellationToken> {
+pub(super) fn stop_on_signals() -> io::Result<CancellationToken> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = CancellationToken::new();
     let stopped = stop.clone();

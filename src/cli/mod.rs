@@ -29,6 +29,7 @@ mod target;
 mod unblock;
 mod validate;
 mod version;
+mod webhook;
 mod who_can;
 
 use std::{
@@ -77,6 +78,7 @@ enum Command {
     Audit(audit::Args),
     Migrate(migrate::Args),
     Controller(controller::Args),
+    Webhook(webhook::Args),
     Crds(crds::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -149,6 +151,7 @@ async fn run(asked: Command) -> anyhow::Result<u8> {
         Command::Audit(args) => audit::run(args).await,
         Command::Migrate(args) => migrate::run(args).await,
         Command::Controller(args) => controller::run(args).await,
+        Command::Webhook(args) => webhook::run(args).await,
         Command::Crds(args) => crds::run(&args),
         Command::Completions(args) => completions::run(&args, command()),
         Command::Man(args) => man::run(&args, command()),

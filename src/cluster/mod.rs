@@ -10,6 +10,7 @@ pub(crate) mod events;
 pub(crate) mod finalizer;
 pub(crate) mod fresh;
 pub mod leases;
+pub mod rights;
 mod secrets;
 pub(crate) mod status;
 pub(crate) mod store_id;

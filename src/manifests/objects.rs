@@ -247,6 +247,10 @@ impl SnapshotSource for Objects {
         })
     }
 
+    fn store(&self, name: &str) -> Option<Arc<StoreFacts>> {
+        self.stores.get(name).cloned()
+    }
+
     fn snapshot(&self, key: &AccountKey) -> Option<Snapshot> {
         let entry = self.accounts.get(key)?;
         let account = entry.account.clone()?;
@@ -267,7 +271,7 @@ impl SnapshotSource for Objects {
             annotations: entry.annotations.clone(),
             namespace_labels: self.namespaces.get(&key.namespace).cloned(),
             catalog: self.followed(catalog, key).cloned(),
-            store: self.stores.get(store.as_str()).cloned(),
+            store: self.store(store),
             parent: parent.and_then(|parent| self.account(&parent).cloned()),
             roles: entry.roles.values().cloned().collect(),
             groups: entry.groups.values().cloned().collect(),

@@ -45,6 +45,7 @@ struct Inner {
     drifted: Family<Kind, Gauge>,
     guarded: Gauge,
     stopped_rollouts: Gauge,
+    admissions: Family<Answer, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -79,6 +80,11 @@ struct StoreError {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StoreName {
     store: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answer {
+    answer: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -146,6 +152,7 @@ impl Metrics {
             drifted: Family::default(),
             guarded: Gauge::default(),
             stopped_rollouts: Gauge::default(),
+            admissions: Family::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -219,6 +226,11 @@ impl Metrics {
         self.0.api_writes.get_or_create(&ApiWrite { what, outcome }).inc();
     }
 
+    /// Counts a review of the admission webhook. Answer: `allowed`, `warned`, `refused`.
+    pub fn admission(&self, answer: &'static str) {
+        self.0.admissions.get_or_create(&Answer { answer }).inc();
+    }
+
     /// Sets the number of shards that this process holds, and of all shards; it leads while it holds any.
     pub fn shards(&self, held: usize, of: u16) {
         self.0.leader.set((held > 0).into());
@@ -288,6 +300,11 @@ impl Inner {
             self.api_writes.clone(),
         );
         registry.register(
+            "admissions",
+            "Changes of access that the admission webhook judged, by answer",
+            self.admissions.clone(),
+        );
+        registry.register(
             "leader",
             "1 in a process that holds a shard of the accounts, otherwise 0",
             self.leader.clone(),
@@ -325,6 +342,7 @@ mod tests {
         metrics.oldest_checks([("default", 250 * MS)].into_iter());
         metrics.api_write("status", "ok");
         metrics.shards(1, 1);
+        metrics.admission("refused");
         metrics.lease_lost();
         metrics.drifted("Membership", 3);
         metrics.guarded(2);

@@ -23,3 +23,4 @@ mod story;
 #[path = "../it/support/mod.rs"]
 mod support;
 mod upgrades;
+mod webhook;

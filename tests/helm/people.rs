@@ -59,7 +59,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: platform}]
 type Row = (&'static str, &'static str, Vec<(&'static [&'static str], &'static [&'static str])>);
 
 fn table() -> Vec<Row> {
-    let platform = || vec![(ALL, READ), (ALL, WRITE), (&["accounts"][..], ADMINISTER)];
+    let platform = || vec![(ALL, READ), (ALL, WRITE), (&["accounts/authority"][..], ADMINISTER)];
     vec![
         ("vera", "acme", vec![(OF_NAMESPACES, READ)]),
         ("vera", "globex", vec![]),
@@ -82,7 +82,7 @@ const QUESTIONS: &[(&str, &str, &str, &str, bool)] = &[
     ("adam", "delete", "accessroles.roster.dev", "acme", true),
     ("adam", "create", "accounts.roster.dev", "acme", false),
     ("adam", "update", "accounts.roster.dev", "acme", false),
-    ("adam", "administer", "accounts.roster.dev", "acme", false),
+    ("adam", "administer", "accounts.roster.dev/authority", "acme", false),
     ("adam", "create", "identitystores.roster.dev", "", false),
     ("adam", "patch", "permissioncatalogs.roster.dev", "", false),
     ("adam", "get", "permissioncatalogs.roster.dev", "", false),
@@ -92,7 +92,7 @@ const QUESTIONS: &[(&str, &str, &str, &str, bool)] = &[
     ("pia", "delete", "identitystores.roster.dev", "", true),
     ("paul", "create", "permissioncatalogs.roster.dev", "", true),
     ("paul", "update", "accounts.roster.dev", "", true),
-    ("paul", "administer", "accounts.roster.dev", "", true),
+    ("paul", "administer", "accounts.roster.dev/authority", "", true),
     ("paul", "create", "configmaps", "", false),
 ];
 
@@ -105,8 +105,10 @@ async fn can_i(release: &Release, who: &str, question: &[&str]) -> String {
 }
 
 async fn may_do(release: &Release, who: &str, verb: &str, resource: &str, place: &str) -> bool {
+    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    let subresource = format!("--subresource={subresource}");
     let place = if place.is_empty() { vec!["--all-namespaces"] } else { vec!["-n", place] };
-    match can_i(release, who, &[&[verb, resource], &place[..]].concat()).await.trim() {
+    match can_i(release, who, &[&[verb, resource, &subresource], &place[..]].concat()).await.trim() {
         "yes" => true,
         "no" => false,
         other => panic!("may {who} {verb} {resource}? {other:?}"),
@@ -122,12 +124,12 @@ async fn may(release: &Release, who: &str, place: &str) -> BTreeSet<String> {
     for line in list.lines() {
         // Lines of URLs have nothing in the first column.
         let resource = line.split(' ').next().unwrap_or_default();
-        let Some((kind, _)) = resource.split_once(".roster.dev") else {
+        let Some((kind, subresource)) = resource.split_once(".roster.dev") else {
             assert!(!resource.contains('*'), "{who} may everything: {line}");
             continue;
         };
         let (_, verbs) = line.rsplit_once('[').unwrap();
-        all.extend(verbs.trim_end_matches([']', ' ']).split(' ').map(|verb| format!("{verb} {kind}")));
+        all.extend(verbs.trim_end_matches([']', ' ']).split(' ').map(|verb| format!("{verb} {kind}{subresource}")));
     }
     all
 }
@@ -184,6 +186,6 @@ rules: [{apiGroups: [\"\"], resources: [configmaps], verbs: [create]}]
         })
         .await;
     }
-    assert!(may_do(&release, "pia", "administer", "accounts.roster.dev", "").await);
+    assert!(may_do(&release, "pia", "administer", "accounts.roster.dev/authority", "").await);
     assert!(may_do(&release, "cleo", "get", "permissioncatalogs.roster.dev", "").await);
 }

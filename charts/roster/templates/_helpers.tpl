@@ -46,3 +46,31 @@ app.kubernetes.io/part-of: roster
 {{ printf "%s-%s" .Release.Namespace (include "roster.fullname" .) | trunc 50 | trimSuffix "-" }}
 {{- end -}}
 {{- end -}}
+
+{{- define "roster.webhookName" -}}
+{{ include "roster.fullname" . }}-webhook
+{{- end -}}
+
+{{- define "roster.webhookSelector" -}}
+app.kubernetes.io/name: {{ include "roster.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: webhook
+{{- end -}}
+
+{{- define "roster.webhookLabels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "roster.webhookSelector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: roster
+{{- end -}}
+
+{{- /* Secret with the webhook's certificate: an authority of its own, or cert-manager's certificate. */ -}}
+{{- define "roster.webhookSecret" -}}
+{{ include "roster.webhookName" . }}-{{ ternary "tls" "ca" .Values.webhook.certManager.enabled }}
+{{- end -}}
+
+{{- /* CEL: is the user an administrator of access, in the namespace of the object or, for what has none, in the cluster? */ -}}
+{{- define "roster.administers" -}}
+authorizer.group('roster.dev').resource('accounts').subresource('authority').namespace(request.?namespace.orValue('')).check('administer').allowed()
+{{- end -}}

@@ -1,38 +1,27 @@
 //! Answers whether somebody may make a change of access, and what it would do. Called by `can_i::run`;
 //! [`crate::authority`] decides.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{fmt::Write as _, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
-use kube::{Api, Client, api::PostParams};
 
 use crate::{
-    api::GROUP,
-    authority::{Actor, Change, Edit, Verdict, judge_change},
+    authority::{Actor, Change, Edit, Place, Verdict, judge_change},
     cli::{
         NO, OK,
         input::Input,
         output::{counted, print, wrap},
     },
+    cluster::rights::{Rights, SERVICE_ACCOUNT, User},
     manifests::{AccountObjects, LoadedObjects, ObjectId, Objects, Source},
     model::{AccountKey, Email, KindName, Name, suggest::closest},
 };
 
 /// Name for `--as` of somebody who may administer everything.
 const ADMINISTRATOR: &str = "administrator";
-/// Beginning of the name of every service account.
-const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 /// People whose access a change affects that are listed for it.
 const EFFECTS: usize = 20;
-/// Verb on `accounts/authority` that makes an administrator.
-const ADMINISTER: &str = "administer";
 
 /// Question about a change
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -76,8 +65,12 @@ pub(super) async fn run(
         Input { files: args.from.clone(), paths: Vec::new(), ..input.clone() }
     };
     let LoadedObjects { mut objects, source, .. } = base.read_valid().await?;
-    let mut actors = Actors { who, args, source: &source, known: BTreeMap::new() };
-    if matches!(source, Source::Files(_)) && who != ADMINISTRATOR {
+    let rights = match &source {
+        Source::Cluster(cluster) => Some(Rights::new(cluster.client.clone())),
+        Source::Files(_) => None,
+    };
+    let actors = Actors { who, args, rights };
+    if actors.rights.is_none() && who != ADMINISTRATOR {
         // Also if nothing changes, the question must be one.
         actors.of_files(&objects, "")?;
     }
@@ -194,66 +187,25 @@ fn change_of(before: &Objects, after: &Objects, id: &ObjectId, delete: bool) -> 
 struct Actors<'a> {
     who: &'a str,
     args: &'a ChangeArgs,
-    source: &'a Source,
-    /// Answers of the cluster so far, by namespaces and catalog.
-    known: BTreeMap<(Vec<Name>, String), Actor>,
+    /// Rights in the cluster; `None` without one.
+    rights: Option<Rights>,
 }
 
 impl Actors<'_> {
-    async fn of(&mut self, objects: &Objects, change: &Change) -> anyhow::Result<Actor> {
+    async fn of(&self, objects: &Objects, change: &Change) -> anyhow::Result<Actor> {
         if self.who == ADMINISTRATOR {
             return Ok(Actor::Administrator);
         }
-        let account = change.account().and_then(|key| objects.accounts.get(key)?.account.as_ref());
-        let catalog = account.map(|account| account.spec.catalog_ref.name.clone()).unwrap_or_default();
-        let parent = account.and_then(|account| account.parent()).map(|parent| parent.namespace);
-        let mut namespaces: Vec<Name> =
-            change.account().map(|key| key.namespace.clone()).into_iter().chain(parent).collect();
-        namespaces.dedup();
-        let key = (namespaces, catalog);
-        if let Some(actor) = self.known.get(&key) {
-            return Ok(actor.clone());
+        let place = Place::of(objects, change);
+        let catalog = place.catalog.as_ref().map(|catalog| catalog.name.clone()).unwrap_or_default();
+        let Some(rights) = &self.rights else { return self.of_files(objects, &catalog) };
+        let user = User::named(self.who, &self.args.as_group);
+        let address = Email::parse(self.who).ok();
+        let actor = rights.actor(&user, &place, address).await;
+        match actor.context("cannot ask the cluster what --as may do (needs create on subjectaccessreviews)")? {
+            Actor::Unknown(_) => self.member(),
+            actor => Ok(actor),
         }
-        let actor = match self.source {
-            Source::Cluster(cluster) => self.in_cluster(&cluster.client, objects, &key).await?,
-            Source::Files(_) => self.of_files(objects, &key.1)?,
-        };
-        self.known.insert(key, actor.clone());
-        Ok(actor)
-    }
-
-    async fn in_cluster(
-        &self,
-        client: &Client,
-        objects: &Objects,
-        (namespaces, catalog): &(Vec<Name>, String),
-    ) -> anyhow::Result<Actor> {
-        let review = |namespace| Review { client, who: self.who, groups: &self.args.as_group, namespace };
-        let mut administers = true;
-        // Whatever is cluster-scoped is administered in all namespaces.
-        let all = if namespaces.is_empty() {
-            vec![None]
-        } else {
-            namespaces.iter().map(|name| Some(name.as_str())).collect()
-        };
-        for namespace in &all {
-            administers &= review(*namespace).may(ADMINISTER, "accounts", "authority", None).await?;
-        }
-        if administers {
-            return Ok(Actor::Administrator);
-        }
-        if !self.who.starts_with(SERVICE_ACCOUNT) {
-            return self.member();
-        }
-        let mut roles = BTreeSet::new();
-        let present = objects.catalogs.get(catalog.as_str());
-        for role in present.into_iter().flat_map(|present| &present.facts.spec.roles) {
-            let name = format!("{catalog}:{}", role.name);
-            if review(all[0]).may("grant", "permissioncatalogs", "roles", Some(&name)).await? {
-                roles.insert(Name::new(&role.name));
-            }
-        }
-        Ok(Actor::Pipeline(roles))
     }
 
     fn of_files(&self, objects: &Objects, catalog: &str) -> anyhow::Result<Actor> {
@@ -288,45 +240,4 @@ fn grant(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once(':').filter(|(catalog, role)| !catalog.is_empty() && !role.is_empty());
     let (catalog, role) = parts.ok_or_else(|| "must be CATALOG:ROLE, such as portal:developer".to_owned())?;
     Ok((catalog.to_owned(), role.to_owned()))
-}
-
-/// Asks a cluster what a user may do.
-struct Review<'a> {
-    client: &'a Client,
-    who: &'a str,
-    groups: &'a [String],
-    namespace: Option<&'a str>,
-}
-
-impl Review<'_> {
-    async fn may(&self, verb: &str, resource: &str, subresource: &str, name: Option<&str>) -> anyhow::Result<bool> {
-        let mut groups = self.groups.to_vec();
-        groups.push("system:authenticated".to_owned());
-        if let Some(account) = self.who.strip_prefix(SERVICE_ACCOUNT) {
-            let namespace = account.split(':').next().unwrap_or_default();
-            groups.extend(["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]);
-        }
-        let review = SubjectAccessReview {
-            spec: SubjectAccessReviewSpec {
-                user: Some(self.who.to_owned()),
-                groups: Some(groups),
-                resource_attributes: Some(ResourceAttributes {
-                    group: Some(GROUP.to_owned()),
-                    resource: Some(resource.to_owned()),
-                    subresource: Some(subresource.to_owned()),
-                    verb: Some(verb.to_owned()),
-                    namespace: self.namespace.map(ToOwned::to_owned),
-                    name: name.map(ToOwned::to_owned),
-                    ..ResourceAttributes::default()
-                }),
-                ..SubjectAccessReviewSpec::default()
-            },
-            ..SubjectAccessReview::default()
-        };
-        let api: Api<SubjectAccessReview> = Api::all(self.client.clone());
-        let answer = api.create(&PostParams::default(), &review).await;
-        let answer =
-            answer.context("cannot ask the cluster what --as may do (needs create on subjectaccessreviews)")?;
-        Ok(answer.status.is_some_and(|status| status.allowed))
-    }
 }

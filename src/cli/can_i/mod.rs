@@ -30,8 +30,8 @@ use crate::{
 /// yes if it is yes in any of them.
 ///
 /// With --change, the command checks whether somebody may apply the objects of the files, and prints what people would
-/// gain and lose. The objects as they are come from the cluster, or from the files of --from. Nothing is changed, and
-/// nothing enforces this yet.
+/// gain and lose. The objects as they are come from the cluster, or from the files of --from. Nothing is changed. The
+/// admission webhook (roster webhook) enforces the same rules.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
         roster can-i Edit settings --as sven@acme.example --account acme-direct -f examples/\n  \

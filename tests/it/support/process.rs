@@ -33,19 +33,26 @@ impl Controller {
     /// Like [`Self::process`], on a control plane that is ready or must not be waited for, with more settings of the
     /// process.
     pub fn spawn(plane: &ControlPlane, directory: &Path, more: impl FnOnce(&mut Command)) -> ControllerProcess {
+        ControllerProcess::start(directory, |command| {
+            command
+                .args(["controller", "--http", "127.0.0.1:0", "--store-namespace", SYSTEM, "--sqlite-dir"])
+                .arg(directory)
+                .env("KUBECONFIG", super::account::path(plane));
+            more(command);
+        })
+    }
+}
+
+impl ControllerProcess {
+    /// Starts the real binary with its log in `directory`; `settings` are its arguments and environment.
+    pub fn start(directory: &Path, settings: impl FnOnce(&mut Command)) -> Self {
         fs::create_dir_all(directory).expect("a folder");
-        let log = (1..).map(|number| directory.join(format!("controller-{number}.log")));
+        let log = (1..).map(|number| directory.join(format!("roster-{number}.log")));
         let log = log.into_iter().find(|log| !log.exists()).expect("a free name");
         let mut command = subject_to_permissions(env!("CARGO_BIN_EXE_roster"));
-        command
-            .args(["controller", "--http", "127.0.0.1:0", "--store-namespace", SYSTEM, "--sqlite-dir"])
-            .arg(directory)
-            .env("KUBECONFIG", super::account::path(plane))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create_new(&log).expect("a log file"));
-        more(&mut command);
-        ControllerProcess { child: command.spawn().expect("roster starts"), log }
+        settings(&mut command);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create_new(&log).expect("a log file"));
+        Self { child: command.spawn().expect("roster starts"), log }
     }
 }
 

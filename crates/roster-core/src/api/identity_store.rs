@@ -185,7 +185,7 @@ pub struct AccountDefaults {
     /// Limits above which removals are held back.
     #[serde(default)]
     pub removal_guard: RemovalGuardDefaults,
-    /// Whether changes need a person's authority; nothing enforces this yet.
+    /// Whether changes need a person's authority; only the admission webhook enforces this.
     #[serde(default)]
     pub enforcement: Enforcement,
 }
@@ -267,9 +267,9 @@ const fn minimum_count() -> u32 {
 }
 
 /// Note on a field that has no effect so far, used wherever users read about the field.
-pub const NOT_ENFORCED: &str = "nothing enforces this yet";
+pub const NOT_ENFORCED: &str = "only the admission webhook enforces this";
 
-/// Whether changes need a person's authority; nothing enforces this yet.
+/// Whether changes need a person's authority; only the admission webhook enforces this.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Enforcement {
     /// No authority is checked. The word is not `Off`, because YAML 1.1, and so kubectl, reads an unquoted `Off` as a

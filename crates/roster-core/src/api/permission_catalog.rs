@@ -64,14 +64,14 @@ pub struct PermissionCatalogSpec {
     #[serde(default)]
     pub custom_roles: CustomRoleRules,
     /// Permissions that an actor needs for each action. An action without a rule is for administrators only;
-    /// nothing enforces this yet.
+    /// only the admission webhook enforces this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = MAX_ACTIONS),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["action"])
     )]
     pub administration: Vec<AdministrationRule>,
-    /// Roles, or levels of sections, that no person may hold together; nothing enforces this yet.
+    /// Roles, or levels of sections, that no person may hold together; only the admission webhook enforces this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_SEPARATIONS), extend("x-kubernetes-list-type" = "atomic"))]
     pub separation: Vec<SeparationRule>,

@@ -124,7 +124,7 @@ impl SyncReason {
             Self::StoreReplaced => Some(
                 "restore the former store, or annotate the IdentityStore with roster.dev/approve-store: <the new id>",
             ),
-            Self::NotEnforced => Some("remove enforcement; this release has no admission webhook"),
+            Self::NotEnforced => Some("install the admission webhook, and remove enforcement if that is not enough"),
         }
     }
 }

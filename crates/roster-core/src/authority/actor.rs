@@ -21,6 +21,8 @@ pub enum Actor {
     Member(Email),
     /// A pipeline, which may grant what these predefined roles of the catalog grant by default.
     Pipeline(BTreeSet<Name>),
+    /// A user of this name who is neither: they hold nothing, and may change nothing.
+    Unknown(String),
 }
 
 /// What a person holds in one account at the moment: nothing while they are suspended, blocked, expired or not started.

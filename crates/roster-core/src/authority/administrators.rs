@@ -24,7 +24,7 @@ const DEFAULT_STORE: &str = "default";
 pub(super) fn of_cluster(actor: &Actor) -> Vec<Violation> {
     match actor {
         Actor::Administrator => Vec::new(),
-        Actor::Member(_) | Actor::Pipeline(_) => vec![only_administrators("spec", true)],
+        Actor::Member(_) | Actor::Pipeline(_) | Actor::Unknown(_) => vec![only_administrators("spec", true)],
     }
 }
 
@@ -44,7 +44,7 @@ pub(super) fn of_account_change<S: SnapshotSource>(
     now: Timestamp,
 ) -> Vec<Violation> {
     match actor {
-        Actor::Administrator => Vec::new(),
+        Actor::Administrator | Actor::Unknown(_) => Vec::new(),
         Actor::Pipeline(_) => by_pipeline(source, key, edit),
         Actor::Member(email) => match (edit.before.as_deref(), edit.after.as_deref()) {
             (None, Some((account, annotations))) => created(source, account, annotations, email, now),

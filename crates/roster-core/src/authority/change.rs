@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use crate::{
     model::{AccountKey, Email, KindName, Name, Scope},
     state::{
-        AccountAnnotations, AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts,
+        AccountAnnotations, AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, Object, RoleFacts,
+        StoreFacts,
     },
 };
 
@@ -25,7 +26,7 @@ impl<F> Edit<F> {
     }
 
     /// Returns the object on each side on which it exists.
-    fn sides(&self) -> impl Iterator<Item = &F> {
+    pub(super) fn sides(&self) -> impl Iterator<Item = &F> {
         [self.before.as_deref(), self.after.as_deref()].into_iter().flatten()
     }
 
@@ -63,6 +64,57 @@ pub enum Change {
 }
 
 impl Change {
+    /// Returns the change from one version of an object to another one; `None` without any, for kinds that have no say
+    /// in access, and for versions of two objects.
+    #[must_use]
+    pub fn of(before: Option<Object>, after: Option<Object>) -> Option<Self> {
+        /// Returns both sides by `read`, and the account of the later one; `None` if a side is another kind of object.
+        fn sides<F>(
+            (before, after): (Option<Object>, Option<Object>),
+            read: impl Fn(Object) -> Option<(AccountKey, Arc<F>)>,
+        ) -> Option<(AccountKey, Edit<F>)> {
+            let side = |object: Option<Object>| object.map_or(Some(None), |object| read(object).map(Some));
+            let (before, after) = (side(before)?, side(after)?);
+            let account = after.as_ref().or(before.as_ref())?.0.clone();
+            Some((account, Edit { before: before.map(|(_, facts)| facts), after: after.map(|(_, facts)| facts) }))
+        }
+        macro_rules! of_account {
+            ($object:ident, $change:ident) => {{
+                let read = |object| match object {
+                    Object::$object(record) => Some((record.account_key(), record.facts)),
+                    _ => None,
+                };
+                sides((before, after), read).map(|(account, edit)| Self::$change(account, edit))
+            }};
+        }
+        macro_rules! of_cluster {
+            ($object:ident) => {{
+                let read = |object| match object {
+                    Object::$object(record) => Some((record.account_key(), record.facts)),
+                    _ => None,
+                };
+                sides((before, after), read).map(|(_, edit)| Self::$object(edit))
+            }};
+        }
+        match after.as_ref().or(before.as_ref())? {
+            Object::Member(_) => of_account!(Member, Membership),
+            Object::Invitation(_) => of_account!(Invitation, Invitation),
+            Object::Role(_) => of_account!(Role, Role),
+            Object::Group(_) => of_account!(Group, Group),
+            Object::Account(_) => {
+                let read = |object| {
+                    let Object::Account(record) = object else { return None };
+                    let annotations = AccountAnnotations::read(|key| record.meta.annotation(key));
+                    Some((record.facts.key(), Arc::new(((*record.facts).clone(), annotations))))
+                };
+                sides((before, after), read).map(|(account, edit)| Self::Account(account, edit))
+            }
+            Object::Catalog(_) => of_cluster!(Catalog),
+            Object::Store(_) => of_cluster!(Store),
+            Object::Namespace(_) | Object::CatalogRecord(_) => None,
+        }
+    }
+
     /// Returns the account that the changed object belongs to; `None` for a catalog or store.
     #[must_use]
     pub const fn account(&self) -> Option<&AccountKey> {

@@ -28,6 +28,10 @@ pub fn judge_change<S: SnapshotSource>(source: &S, change: &Change, actor: &Acto
     if change.is_unchanged() {
         return Verdict::default();
     }
+    if let Actor::Unknown(user) = actor {
+        let Verdict { effects, .. } = judge_change(source, change, &Actor::Administrator, now);
+        return Verdict { violations: vec![Violation::UnknownActor { user: user.clone() }], effects };
+    }
     let mut verdict = match (change, change.account()) {
         (Change::Account(key, edit), _) => {
             let violations = administrators::of_account_change(source, key, edit, actor, now);
@@ -109,7 +113,7 @@ fn in_account<S: SnapshotSource>(
     };
     let comparison = rise::compare(change, before, after, now);
     let mut violations = match actor {
-        Actor::Administrator => Vec::new(),
+        Actor::Administrator | Actor::Unknown(_) => Vec::new(),
         Actor::Pipeline(roles) => {
             let exceeded = more_than_held(&comparison, &pipeline_ceiling(whole, roles), None);
             let roles = role_not_held(&comparison, whole, roles, None);

@@ -1,5 +1,5 @@
 //! Decides who may change access: judges a change of one object by one actor, from the objects before and after it.
-//! `roster can-i --change` calls it; no I/O.
+//! The admission webhook and `roster can-i --change` call it; no I/O.
 //!
 //! ```text
 //!  SnapshotSource ─────────────before──► View ─┐
@@ -13,18 +13,24 @@
 mod actions;
 mod actor;
 mod administrators;
+mod admission;
 mod change;
 mod judge;
 mod overlay;
 mod permit;
+mod place;
 mod rise;
 mod separation;
+mod stamp;
 mod times;
 mod verdict;
 mod view;
 
 pub use actor::Actor;
+pub use admission::Admission;
 pub use change::{Change, Edit};
 pub use judge::judge_change;
 pub use overlay::Overlay;
+pub use place::Place;
+pub use stamp::{ACTOR_ANNOTATION, Capacity, ON_BEHALF_OF_ANNOTATION, Stamp, generation_after, is_user};
 pub use verdict::{Effect, Subject, Verdict, Violation};

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::{Change, Edit};
 use crate::{
     model::{AccountKey, Email, Name, Scope},
-    state::{GroupFacts, MemberFacts, Members, RoleFacts, Snapshot, SnapshotSource},
+    state::{GroupFacts, MemberFacts, Members, RoleFacts, Snapshot, SnapshotSource, StoreFacts},
 };
 
 /// Source of snapshots in which one object is changed. An Account that does not exist yet has no snapshot, since its
@@ -37,6 +37,13 @@ impl<S: SnapshotSource> SnapshotSource for Overlay<'_, S> {
 
     fn is_named(&self, account: &AccountKey) -> bool {
         self.base.is_named(account)
+    }
+
+    fn store(&self, name: &str) -> Option<Arc<StoreFacts>> {
+        match self.change {
+            Change::Store(edit) if named(edit, |facts| &facts.name, name) => edit.after.clone(),
+            _ => self.base.store(name),
+        }
     }
 
     fn snapshot(&self, account: &AccountKey) -> Option<Snapshot> {

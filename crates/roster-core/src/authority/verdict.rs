@@ -168,6 +168,11 @@ pub enum Violation {
         /// The actor.
         actor: Email,
     },
+    /// The user is no administrator, no service account, and no member whose address is known.
+    UnknownActor {
+        /// Name of the user.
+        user: String,
+    },
 }
 
 impl Violation {
@@ -185,7 +190,8 @@ impl Violation {
             | Self::OwnAccess { .. }
             | Self::LiftBesideRestrictions { .. }
             | Self::Separation { .. }
-            | Self::ForeignOwner { .. } => true,
+            | Self::ForeignOwner { .. }
+            | Self::UnknownActor { .. } => true,
             // A Membership of the owner grants nothing, and taking away is no widening.
             Self::HoldsMore { .. } | Self::Owner { .. } => false,
         }
@@ -221,6 +227,21 @@ const fn in_words(action: AdministrationAction) -> &'static str {
         Action::OnboardManagedUsers => "adding people to managed accounts",
         Action::AssignManagedRoles => "assigning roles in managed accounts",
         Action::ApproveAccounts => "approving managed accounts",
+    }
+}
+
+/// Says that an actor gives a role by which people administer and that they do not hold.
+fn role_not_held(f: &mut fmt::Formatter<'_>, subjects: &[Subject], role: &Name, actor: Option<&Email>) -> fmt::Result {
+    write!(
+        f,
+        "spec: this gives {} the role {role}, by which the catalog lets people administer",
+        first_of(subjects, SHOWN)
+    )?;
+    match actor {
+        Some(actor) => {
+            write!(f, ", and {actor} does not hold it; whoever holds it, or an administrator, can do this")
+        }
+        None => write!(f, ", and the pipeline may not grant it; an administrator can do this"),
     }
 }
 
@@ -274,19 +295,7 @@ impl fmt::Display for Violation {
                 "metadata.name: objects of account {account} exist already, or it is approved already; delete these first, or ask \
                  an administrator"
             ),
-            Self::RoleNotHeld { subjects, role, actor } => {
-                write!(
-                    f,
-                    "spec: this gives {} the role {role}, by which the catalog lets people administer",
-                    first_of(subjects, SHOWN)
-                )?;
-                match actor {
-                    Some(actor) => {
-                        write!(f, ", and {actor} does not hold it; whoever holds it, or an administrator, can do this")
-                    }
-                    None => write!(f, ", and the pipeline may not grant it; an administrator can do this"),
-                }
-            }
+            Self::RoleNotHeld { subjects, role, actor } => role_not_held(f, subjects, role, actor.as_ref()),
             Self::OwnAccess { actor } => {
                 write!(
                     f,
@@ -322,6 +331,11 @@ impl fmt::Display for Violation {
                     "spec.owner: the owner must be {actor}, who creates the account; an administrator can name somebody else"
                 )
             }
+            Self::UnknownActor { user } => write!(
+                f,
+                "metadata: user {user} is neither an administrator of access (verb administer on accounts/authority) nor a member \
+                 with an address that Roster knows; an administrator can do this"
+            ),
         }
     }
 }

@@ -27,4 +27,4 @@ pub use desired::{
 pub use member::{MemberView, ResolvedMember};
 pub use potential::{Holder, Potential};
 pub use resolved::{AccountResolution, Definitions, EffectiveCatalog, ResolvedGroup, ResolvedOwner, ResolvedRole};
-pub use settings::{Settings, check_every, duration, leniency};
+pub use settings::{Settings, check_every, duration, enforcement, leniency};

@@ -89,11 +89,22 @@ pub(super) fn advise_on_settings(store: &IdentityStoreSpec, account: &AccountSpe
         let enforcement = SettingValue::Enforcement;
         looser("spec.enforcement", enforcement(own), enforcement(defaults.enforcement));
     }
-    let enforcement = account.enforcement.into_iter().fold(defaults.enforcement, Enforcement::max);
+    let enforcement = enforcement(Some(store), account);
     if enforcement != Enforcement::Off {
         // Without this advice, users might assume that the setting is enforced.
         findings.add_whole(FindingKind::EnforcementWithoutEffect(enforcement));
     }
+}
+
+/// Returns how authority over an account is enforced: as the account or its store says it, whichever is stricter.
+#[must_use]
+pub fn enforcement(store: Option<&IdentityStoreSpec>, account: &AccountSpec) -> Enforcement {
+    store
+        .map(|store| store.account_defaults.enforcement)
+        .into_iter()
+        .chain(account.enforcement)
+        .max()
+        .unwrap_or_default()
 }
 
 /// Returns the interval at which an account is compared as a whole: the shorter one of store and account.

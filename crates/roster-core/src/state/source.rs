@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::{
     AccountAnnotations, AccountEntry, AccountFacts, Index, MemberFacts, Members, Record, Snapshot, SnapshotSource,
+    StoreFacts,
 };
 use crate::model::{AccountKey, Email, KindName, ObjectRef, Scope};
 
@@ -18,16 +19,19 @@ impl SnapshotSource for Index {
         self.accounts.get(key).is_some_and(AccountEntry::has_objects)
     }
 
+    fn store(&self, name: &str) -> Option<Arc<StoreFacts>> {
+        self.stores.get(name).map(|record| record.facts.clone())
+    }
+
     fn snapshot(&self, key: &AccountKey) -> Option<Snapshot> {
         let object = self.accounts.get(key)?.object.as_ref()?;
         let account = object.facts.clone();
-        let store = self.stores.get(account.spec.store_ref.name.as_str());
         let parent = account.parent().and_then(|parent| self.accounts.get(&parent)?.object.as_ref());
         Some(Snapshot {
             annotations: AccountAnnotations::read(|key| object.meta.annotation(key)),
             namespace_labels: self.namespaces.get(&key.namespace).map(|record| record.labels.clone()),
             catalog: self.followed(key),
-            store: store.map(|record| record.facts.clone()),
+            store: self.store(&account.spec.store_ref.name),
             parent: parent.map(|parent| parent.facts.clone()),
             roles: self.roles_of(key).filter(|role| !role.meta.deleting).map(|role| role.facts.clone()).collect(),
             groups: self.groups_of(key).filter(|group| !group.meta.deleting).map(|group| group.facts.clone()).collect(),

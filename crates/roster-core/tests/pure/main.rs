@@ -15,6 +15,7 @@
 
 mod access;
 mod accounts;
+mod admission;
 mod authority;
 mod authority_properties;
 mod catalogs;

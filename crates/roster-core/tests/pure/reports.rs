@@ -167,7 +167,10 @@ fn an_account_that_asks_for_enforcement_is_not_ready() {
         conditions(&account_status(&pass))
     };
     let enforced = conditions_of("Enforce");
-    assert!(enforced["Ready"].starts_with("False NotEnforced enforcement: Enforce has no effect yet"), "{enforced:?}");
+    assert!(
+        enforced["Ready"].starts_with("False NotEnforced enforcement: Enforce is in force only in part"),
+        "{enforced:?}"
+    );
     assert!(enforced["Stalled"].starts_with("True NotEnforced"), "{enforced:?}");
     assert!(conditions_of("Disabled")["Ready"].starts_with("True"));
 }

@@ -58,7 +58,11 @@ impl fmt::Display for FindingKind {
                 write!(f, "{own} is looser than the store's {store} and has no effect")
             }
             Self::EnforcementWithoutEffect(enforcement) => {
-                write!(f, "enforcement: {enforcement:?} has no effect yet: this release has no admission webhook")
+                write!(
+                    f,
+                    "enforcement: {enforcement:?} is in force only in part: the admission webhook checks changes, and the controller \
+                     does not hold back what the webhook did not refuse"
+                )
             }
             Self::TooFewHolders { role, holders, minimum, message } => {
                 write!(
