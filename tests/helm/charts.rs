@@ -144,8 +144,10 @@ fn invalid_values_are_refused_with_a_reason() {
 #[test]
 fn alerts_fire_exactly_when_they_should() {
     let folder = tempfile::tempdir().unwrap();
-    let rule: Vec<Value> =
-        parse_yaml(&template(CHART, &["--set", "metrics.rules.enabled=true", "-s", "templates/monitoring.yaml"]));
+    let rule: Vec<Value> = parse_yaml(&template(
+        CHART,
+        &["--set", "metrics.rules.enabled=true,webhook.enabled=true", "-s", "templates/monitoring.yaml"],
+    ));
     let rules = serde_yaml_ng::to_string(&rule[0]["spec"]).unwrap();
     std::fs::write(folder.path().join("rules.yaml"), rules).unwrap();
     std::fs::copy(repository("tests/helm/alerts.yaml"), folder.path().join("alerts.yaml")).unwrap();

@@ -59,11 +59,11 @@ fn one_sentence(verdict: &Verdict) -> Option<String> {
 
 fn effects(effects: &[Effect]) -> impl Iterator<Item = String> {
     let more = effects.len().saturating_sub(EFFECTS);
-    let rest = match more {
-        0 => None,
-        1 => Some("access of one more person changes".to_owned()),
-        more => Some(format!("access of {more} more people changes")),
-    };
+    let count = |changes: fn(&Effect) -> bool| effects.iter().filter(|effect| changes(effect)).count();
+    let rest = (more > 0).then(|| {
+        let (gain, lose) = (count(|effect| !effect.gains.is_empty()), count(|effect| !effect.loses.is_empty()));
+        format!("in all, access of {} people changes: {gain} gain something, {lose} lose something", effects.len())
+    });
     effects.iter().take(EFFECTS).map(|effect| format!("account {}: {effect}", effect.account)).chain(rest)
 }
 
@@ -131,6 +131,7 @@ mod tests {
         let pipeline = Actor::Administrator;
         let answer = Admission::of(&verdict(0, 3_000), &pipeline, Enforcement::Warn);
         assert_eq!(answer.warnings.len(), 6);
-        assert_eq!(answer.warnings[5], "access of 2995 more people changes");
+        let all = "in all, access of 3000 people changes: 3000 gain something, 0 lose something";
+        assert_eq!(answer.warnings[5], all);
     }
 }
