@@ -37,12 +37,32 @@ pub struct Memory {
 impl Controller {
     /// Starts a controller whose stores are in `folder`.
     pub fn start(environment: &Environment, folder: &Path) -> Result<Self> {
-        // Another process could take the port meanwhile; then the controller stops with an error.
-        let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let http = free_address()?;
+        Self::spawn(environment, folder, http, |command| {
+            command.args(["controller", "--http", &http.to_string(), "--sqlite-dir"]).arg(folder);
+        })
+    }
+
+    /// Starts an admission webhook whose certificate authority is in `folder`; returns its address for verdicts, too.
+    pub fn webhook(environment: &Environment, folder: &Path, member_prefix: &str) -> Result<(Self, String)> {
+        let (http, address) = (free_address()?, free_address()?);
+        let webhook = Self::spawn(environment, folder, http, |command| {
+            command.args(["webhook", "serve", "--http", &http.to_string(), "--address", &address.to_string()]);
+            command.args(["--dns-name", "localhost", "--member-prefix", member_prefix, "--ca-dir"]).arg(folder);
+        })?;
+        Ok((webhook, format!("https://localhost:{}/judge", address.port())))
+    }
+
+    fn spawn(
+        environment: &Environment,
+        folder: &Path,
+        http: SocketAddr,
+        arguments: impl FnOnce(&mut Command),
+    ) -> Result<Self> {
         let log = folder.join("controller.log");
-        let child = Command::new(env!("CARGO_BIN_EXE_roster"))
-            .args(["controller", "--http", &http.to_string(), "--sqlite-dir"])
-            .arg(folder)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_roster"));
+        arguments(&mut command);
+        let child = command
             .env("KUBECONFIG", &environment.kubeconfig)
             .env("RUST_LOG", std::env::var("ROSTER_BENCH_LOG").unwrap_or_else(|_| "info".to_owned()))
             .stdin(Stdio::null())
@@ -116,6 +136,12 @@ impl Controller {
         }
         Ok(())
     }
+}
+
+/// Returns an address that is free now. Another process could take it meanwhile; then the process that gets it stops
+/// with an error.
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 impl Drop for Controller {

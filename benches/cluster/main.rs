@@ -76,6 +76,8 @@ enum Part {
     Keycloak,
     /// One large account: memory, restart, single changes
     Large,
+    /// Verdicts of the admission webhook in a large account
+    Authority,
 }
 
 fn main() -> ExitCode {
@@ -107,7 +109,8 @@ async fn measure(args: &Args) -> Result<Report> {
     if wants(Part::Files) {
         report.extend(rows::files::measure(&size)?);
     }
-    if wants(Part::Converge) || wants(Part::Postgres) || wants(Part::Keycloak) || wants(Part::Large) {
+    let in_cluster = [Part::Converge, Part::Postgres, Part::Keycloak, Part::Large, Part::Authority];
+    if in_cluster.into_iter().any(wants) {
         let environment = Environment::set_up().await?;
         if wants(Part::Converge) {
             report.extend(rows::converge::measure(&environment, &size).await?);
@@ -120,6 +123,9 @@ async fn measure(args: &Args) -> Result<Report> {
         }
         if wants(Part::Large) {
             report.extend(rows::large::measure(&environment, &size).await?);
+        }
+        if wants(Part::Authority) {
+            report.extend(rows::authority::measure(&environment, &size).await?);
         }
     }
     report.finish(&args.json)?;

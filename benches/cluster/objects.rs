@@ -42,6 +42,8 @@ pub fn catalog() -> PermissionCatalog {
         .collect();
     let role = |place: usize| json!({"name": ROLES[place], "title": ROLES[place], "permissions": permissions(place * 4, 6, "View")});
     let restriction = json!({"name": "payments", "title": "Unable to make payments", "caps": {section(5): "View"}});
+    let administration = ["EditMembers", "AssignRoles", "EditRoles"]
+        .map(|action| json!({"action": action, "section": section(0), "level": "Manage"}));
     resource(
         "bench",
         None,
@@ -57,6 +59,7 @@ pub fn catalog() -> PermissionCatalog {
             "ownerRole": "owner",
             "defaultRole": ROLES[0],
             "customRoles": {"allowed": true},
+            "administration": administration,
         }),
     )
 }

@@ -92,7 +92,11 @@ impl Pair {
         Ok(Self { certificate: text(CERTIFICATE)?, key: text(KEY)? })
     }
 
-    fn server_config(&self) -> anyhow::Result<ServerConfig> {
+    /// Returns the settings of a server with this certificate.
+    ///
+    /// # Errors
+    /// When certificate or key is no PEM, or they do not belong together.
+    pub fn server_config(&self) -> anyhow::Result<ServerConfig> {
         let certificates = CertificateDer::pem_slice_iter(self.certificate.as_bytes()).collect::<Result<Vec<_>, _>>();
         let certificates = certificates.context("the certificate is no PEM")?;
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).context("the key is no PEM")?;

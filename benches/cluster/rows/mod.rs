@@ -1,5 +1,6 @@
 //! Rows of the table: each module measures one topic. Called by `main`.
 
+pub mod authority;
 pub mod changes;
 pub mod converge;
 pub mod engine;

@@ -122,7 +122,10 @@ pub(super) fn compare<S: SnapshotSource, T: SnapshotSource>(
         |held: Option<&Potential>| held.map_or_else(|| none.clone(), |held| layout.translate(&held.ranks, &former));
     let mut result =
         Comparison { layout: layout.clone(), account: Some(before.key().clone()), ..Comparison::default() };
-    let scope = change.scope();
+    let scope = match change {
+        Change::Role(..) | Change::Group(..) => before.concerned(after),
+        _ => change.scope(),
+    };
     let (was, is) = (before.potentials(&scope), after.potentials(&scope));
     for email in was.keys().chain(is.keys()).collect::<BTreeSet<_>>() {
         let (held, holds) = (was.get(email), is.get(email));

@@ -1,10 +1,12 @@
 //! Resolves one account as it is before or after a change. Called by `authority::judge`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
 
 use super::{Change, Edit, times::Times};
 use crate::{
-    api::InvalidReason,
+    api::{InvalidReason, RoleRefKind},
     evaluate::{Prepared, prepare},
     model::{AccountKey, Email, Finding, Name, Ranks, Scope},
     resolve::{Access, AccountResolution, EffectiveCatalog, Holder, ResolvedMember},
@@ -98,11 +100,7 @@ impl<'a, S: SnapshotSource> View<'a, S> {
         let mut all = BTreeMap::new();
         let Some(members) = self.source.members(self.key(), scope) else { return all };
         for (email, facts) in members.addresses.iter().filter(|(_, facts)| !facts.is_empty()) {
-            let accepted = |invitation: &Name| members.is_accepted(invitation, email);
-            let member = definitions.member(email, facts, &accepted);
-            let at_most = member.desired.is_some_and(|desired| matches!(desired.access, Access::AtMost(_)));
-            let roles = || facts.iter().flat_map(|one| definitions.predefined_roles(one)).collect();
-            all.extend(member.potential.map(|ranks| ((*email).clone(), Potential { ranks, roles: roles(), at_most })));
+            all.extend(self.potential(email, facts, &members).map(|held| ((*email).clone(), held)));
         }
         if let Some(owner) = self.owner().filter(|owner| scope.contains(owner)) {
             let held = definitions.potential_ranks(Holder::Owner);
@@ -110,6 +108,37 @@ impl<'a, S: SnapshotSource> View<'a, S> {
             all.extend(held.map(|ranks| (owner.clone(), Potential { ranks, roles, at_most: false })));
         }
         all
+    }
+
+    /// Returns the potential permissions that the Memberships of an address give; `None` if they give none.
+    fn potential(&self, email: &Email, facts: &[&MemberFacts], members: &Members<'_>) -> Option<Potential> {
+        let definitions = &self.prepared.definitions;
+        let accepted = |invitation: &Name| members.is_accepted(invitation, email);
+        let member = definitions.member(email, facts, &accepted);
+        let at_most = member.desired.is_some_and(|desired| matches!(desired.access, Access::AtMost(_)));
+        let roles = || facts.iter().flat_map(|one| definitions.predefined_roles(one)).collect();
+        member.potential.map(|ranks| Potential { ranks, roles: roles(), at_most })
+    }
+
+    /// Returns the people whom a change of a Role or group can concern. `after` has the same members. Of all members with
+    /// the same role, groups and restrictions one is resolved on both sides, so that it costs little if nobody has the
+    /// Role. Whoever has several Memberships, came by an Invitation, is blocked or is the owner is always among them.
+    pub(super) fn concerned<T: SnapshotSource>(&self, after: &View<'_, T>) -> Scope {
+        let Some(members) = self.source.members(self.key(), &Scope::Account) else { return Scope::Account };
+        let blocked = self.snapshot.store.as_ref().map(|store| &store.blocked);
+        let mut differ: HashMap<Grants<'_>, bool> = HashMap::new();
+        let mut concerned: BTreeSet<Email> = self.owner().into_iter().chain(after.owner()).cloned().collect();
+        for (email, facts) in &members.addresses {
+            let alone = match facts.as_slice() {
+                [one] if one.invitation.is_none() && blocked.is_none_or(|all| !all.contains_key(*email)) => Some(*one),
+                _ => None,
+            };
+            let differs = || self.potential(email, facts, &members) != after.potential(email, facts, &members);
+            if alone.is_none_or(|one| *differ.entry(Grants::of(one)).or_insert_with(differs)) {
+                concerned.insert((*email).clone());
+            }
+        }
+        Scope::Members(concerned.into_iter().collect())
     }
 
     /// Returns the role of the account's owner.
@@ -163,8 +192,46 @@ impl Side {
     }
 }
 
+/// Everything in a Membership that decides about access, but whose it is.
+#[derive(PartialEq, Eq, Hash)]
+struct Grants<'a> {
+    role: Option<(RoleRefKind, &'a str)>,
+    groups: &'a [Name],
+    apply: &'a [Name],
+    lift: &'a [Name],
+    acknowledge: &'a [Name],
+    suspended: bool,
+    starts_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+}
+
+impl<'a> Grants<'a> {
+    fn of(facts: &'a MemberFacts) -> Self {
+        // A field that is added must be compared here, too, unless it only says whose the Membership is.
+        let MemberFacts {
+            role,
+            groups,
+            apply,
+            lift,
+            acknowledge,
+            suspended,
+            starts_at,
+            expires_at,
+            name: _,
+            generation: _,
+            email: _,
+            display_name: _,
+            external_id: _,
+            invitation: _,
+        } = facts;
+        let role = role.as_deref().map(|role| (role.kind, role.name.as_str()));
+        let (suspended, starts_at, expires_at) = (*suspended, *starts_at, *expires_at);
+        Self { role, groups, apply, lift, acknowledge, suspended, starts_at, expires_at }
+    }
+}
+
 /// Potential permissions of a person, role or group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Potential {
     /// Rank in each section.
     pub(super) ranks: Ranks,
