@@ -30,7 +30,7 @@
 //! | [`telemetry`] | logs, metrics, traces, health |
 //! | [`webhook`] | the admission webhook: reads reviews, asks [`authority`], answers |
 //!
-//! One pass over one account is [`control::reconcile::run`]; it reads as the picture above.
+//! One pass over one account is [`control::run_pass`]; it reads as the picture above.
 
 pub use roster_core::{api, authority, contract, control, evaluate, limits, model, plan, report, resolve, state};
 

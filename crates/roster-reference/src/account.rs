@@ -65,17 +65,17 @@ impl<'a> Scope<'a> {
             reasons: BTreeMap::new(),
         };
         answer.reasons.insert(self.id(Kind::Account, self.name), self.account_reasons());
-        let places = self.places(&mut answer);
+        let states = self.states(&mut answer);
         match self.catalog.filter(|_| answer.resolves) {
-            Some(catalog) => self.resolved(catalog, &places, &mut answer),
-            None => self.kept(&places, &mut answer),
+            Some(catalog) => self.resolved(catalog, &states, &mut answer),
+            None => self.kept(&states, &mut answer),
         }
         answer
     }
 
     /// Returns the account's Memberships by canonical address, without those whose address is not valid.
-    fn places(&self, answer: &mut AccountAnswer) -> BTreeMap<String, Vec<MembershipState<'a>>> {
-        let mut places: BTreeMap<String, Vec<MembershipState<'a>>> = BTreeMap::new();
+    fn states(&self, answer: &mut AccountAnswer) -> BTreeMap<String, Vec<MembershipState<'a>>> {
+        let mut states: BTreeMap<String, Vec<MembershipState<'a>>> = BTreeMap::new();
         for (name, membership) in in_namespace(&self.world.memberships, self.namespace) {
             if membership.spec.account_ref.name != self.name {
                 continue;
@@ -83,8 +83,8 @@ impl<'a> Scope<'a> {
             let mut reasons = self.shared_reasons();
             match canonical(&membership.spec.user.email) {
                 Some(address) => {
-                    let place = self.place(name, membership, &address);
-                    places.entry(address).or_default().push(place);
+                    let state = self.state(name, membership, &address);
+                    states.entry(address).or_default().push(state);
                 }
                 None => {
                     reasons.insert(reason::ADDRESS_INVALID);
@@ -92,10 +92,10 @@ impl<'a> Scope<'a> {
             }
             answer.reasons.insert(self.id(Kind::Membership, name), reasons);
         }
-        for (address, places) in &places {
-            for place in places {
-                let reasons = answer.reasons.entry(self.id(Kind::Membership, place.name)).or_default();
-                if places.len() > 1 {
+        for (address, states) in &states {
+            for state in states {
+                let reasons = answer.reasons.entry(self.id(Kind::Membership, state.name)).or_default();
+                if states.len() > 1 {
                     reasons.insert(reason::DUPLICATE_MEMBERSHIP);
                 }
                 if self.catalog.is_some() && self.owner().as_ref() == Some(address) {
@@ -103,33 +103,33 @@ impl<'a> Scope<'a> {
                 }
             }
         }
-        places
+        states
     }
 
     /// Answers for an account that does not resolve: nobody gains access, and only revocations remove it.
-    fn kept(&self, places: &BTreeMap<String, Vec<MembershipState>>, answer: &mut AccountAnswer) {
+    fn kept(&self, states: &BTreeMap<String, Vec<MembershipState>>, answer: &mut AccountAnswer) {
         let owner = self.owner();
         let none = Vec::new();
         let mut people: BTreeMap<&str, &Vec<MembershipState>> =
-            places.iter().map(|(a, places)| (a.as_str(), places)).collect();
+            states.iter().map(|(a, states)| (a.as_str(), states)).collect();
         if let Some(owner) = &owner {
             // With a catalog the owner's Memberships are invalid and revoke nothing. Without one, the person may be a
             // normal member.
-            let places = places.get(owner).filter(|_| self.catalog.is_none()).unwrap_or(&none);
-            people.insert(owner, places);
+            let states = states.get(owner).filter(|_| self.catalog.is_none()).unwrap_or(&none);
+            people.insert(owner, states);
         }
-        for (address, places) in people {
-            let end = self.end_of(address, places);
+        for (address, states) in people {
+            let end = self.end_of(address, states);
             let member = MemberAnswer {
                 statement: end.map_or(Statement::Kept, Statement::Ended),
                 levels: NamedLevels::new(),
                 potential: NamedLevels::new(),
                 granted: NamedLevels::new(),
                 at_most_held: false,
-                starts_at: starts_at(places),
-                expires_at: expires_at(places),
+                starts_at: starts_at(states),
+                expires_at: expires_at(states),
                 owner: owner.as_deref() == Some(address),
-                memberships: names(places),
+                memberships: names(states),
             };
             answer.members.insert(address.to_owned(), member);
         }
@@ -161,20 +161,20 @@ impl<'a> Scope<'a> {
     fn resolved(
         &self,
         catalog: &'a PermissionCatalogSpec,
-        places: &BTreeMap<String, Vec<MembershipState>>,
+        states: &BTreeMap<String, Vec<MembershipState>>,
         answer: &mut AccountAnswer,
     ) {
         let definitions = self.definitions(catalog);
         let owner = self.owner();
-        for (address, places) in places {
-            let judged = places.iter().map(|place| Self::judge(&definitions, place)).collect::<Vec<_>>();
-            for (place, judged) in std::iter::zip(places, &judged) {
-                let reasons = answer.reasons.entry(self.id(Kind::Membership, place.name)).or_default();
+        for (address, states) in states {
+            let judged = states.iter().map(|state| Self::judge(&definitions, state)).collect::<Vec<_>>();
+            for (state, judged) in std::iter::zip(states, &judged) {
+                let reasons = answer.reasons.entry(self.id(Kind::Membership, state.name)).or_default();
                 reasons.extend(judged.reasons.iter().copied());
             }
             if owner.as_ref() != Some(address) {
-                let member = self.member(&definitions, address, places, &judged);
-                note_holder(&definitions, address, places, &judged, &member, answer);
+                let member = self.member(&definitions, address, states, &judged);
+                note_holder(&definitions, address, states, &judged, &member, answer);
                 answer.members.insert(address.clone(), member);
             }
         }
@@ -194,17 +194,17 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn judge(definitions: &Definitions, place: &MembershipState) -> Judged {
-        let mut judged = Claim::of_membership(place.spec, place.invitation).judge(definitions);
+    fn judge(definitions: &Definitions, state: &MembershipState) -> Judged {
+        let mut judged = Claim::of_membership(state.spec, state.invitation).judge(definitions);
         let by_invitation_only = definitions.catalog.members.direct == MemberDirect::ByInvitationOnly;
-        if by_invitation_only && place.spec.invitation_ref.is_none() {
+        if by_invitation_only && state.spec.invitation_ref.is_none() {
             judged.granted = nothing(definitions.catalog);
             judged.potential = nothing(definitions.catalog);
             judged.at_most_held = false;
             judged.held_role = None;
             judged.reasons.insert(reason::INVITATION_REQUIRED);
         }
-        if place.spec.invitation_ref.is_some() && place.invitation.is_none() {
+        if state.spec.invitation_ref.is_some() && state.invitation.is_none() {
             judged.reasons.insert(reason::INVITATION_REQUIRED);
         }
         judged
@@ -216,7 +216,7 @@ impl<'a> Scope<'a> {
         &self,
         definitions: &Definitions,
         address: &str,
-        places: &[MembershipState],
+        states: &[MembershipState],
         judged: &[Judged],
     ) -> MemberAnswer {
         let catalog = definitions.catalog;
@@ -227,19 +227,19 @@ impl<'a> Scope<'a> {
         let granted = lowest(|judged| &judged.granted);
         let potential = lowest(|judged| &judged.potential);
         let at_most_held = judged.iter().any(|judged| judged.at_most_held);
-        self.in_force(address, places, granted, potential, at_most_held)
+        self.in_force(address, states, granted, potential, at_most_held)
     }
 
     /// Applies step 5.
     fn in_force(
         &self,
         address: &str,
-        places: &[MembershipState],
+        states: &[MembershipState],
         granted: NamedLevels,
         potential: NamedLevels,
         at_most_held: bool,
     ) -> MemberAnswer {
-        let statement = match self.end_of(address, places) {
+        let statement = match self.end_of(address, states) {
             Some(end) => Statement::Ended(end),
             None if at_most_held => Statement::AtMostHeld,
             None => Statement::Exactly,
@@ -251,10 +251,10 @@ impl<'a> Scope<'a> {
             potential,
             granted,
             at_most_held,
-            starts_at: starts_at(places),
-            expires_at: expires_at(places),
+            starts_at: starts_at(states),
+            expires_at: expires_at(states),
             owner: false,
-            memberships: names(places),
+            memberships: names(states),
         }
     }
 
@@ -287,16 +287,16 @@ impl<'a> Scope<'a> {
 fn note_holder(
     definitions: &Definitions,
     address: &str,
-    places: &[MembershipState],
+    states: &[MembershipState],
     judged: &[Judged],
     member: &MemberAnswer,
     answer: &mut AccountAnswer,
 ) {
-    let ([place], [judged]) = (places, judged) else { return };
+    let ([state], [judged]) = (states, judged) else { return };
     let ended = matches!(member.statement, Statement::Ended(_));
     let Some(role) = judged.held_role.as_deref().and_then(|name| definitions.written(name)) else { return };
     let guarded = role.advice.as_ref().and_then(|advice| advice.minimum_holders).is_some_and(|minimum| minimum > 0);
-    if guarded && !ended && !place.being_deleted {
+    if guarded && !ended && !state.being_deleted {
         answer.holders.entry(role.name.clone()).or_default().insert(address.to_owned());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use roster_core::api::{HeldBy, PermissionCatalogSpec, Permissions};
 
-use crate::levels::{ladder, place, section};
+use crate::levels::{ladder, rank, section};
 
 /// Returns whether a catalog keeps its own rules. An account does not resolve if its catalog breaks them.
 pub(crate) fn keeps_its_rules(catalog: &PermissionCatalogSpec) -> bool {
@@ -38,9 +38,9 @@ fn sections_are_sound(catalog: &PermissionCatalogSpec) -> bool {
 fn prerequisites_lead_somewhere(catalog: &PermissionCatalogSpec) -> bool {
     catalog.sections.iter().all(|section| {
         section.requires.iter().all(|rule| {
-            place(catalog, &section.name, &rule.from).is_some_and(|from| from > 0)
+            rank(catalog, &section.name, &rule.from).is_some_and(|from| from > 0)
                 && rule.section != section.name
-                && place(catalog, &rule.section, &rule.level).is_some()
+                && rank(catalog, &rule.section, &rule.level).is_some()
         })
     })
 }
@@ -50,9 +50,9 @@ fn prerequisites_lead_somewhere(catalog: &PermissionCatalogSpec) -> bool {
 fn prerequisites_run_in_a_circle(catalog: &PermissionCatalogSpec) -> bool {
     let needed_by = |name: &str, level: usize| {
         let rules = section(catalog, name).map(|section| section.requires.as_slice()).unwrap_or_default();
-        let applying = rules.iter().filter(|rule| place(catalog, name, &rule.from).is_some_and(|from| from <= level));
+        let applying = rules.iter().filter(|rule| rank(catalog, name, &rule.from).is_some_and(|from| from <= level));
         let needed =
-            applying.filter_map(|rule| Some((rule.section.clone(), place(catalog, &rule.section, &rule.level)?)));
+            applying.filter_map(|rule| Some((rule.section.clone(), rank(catalog, &rule.section, &rule.level)?)));
         needed.filter(|(_, level)| *level > 0).collect::<Vec<_>>()
     };
     catalog.sections.iter().any(|start| {
@@ -71,7 +71,7 @@ fn prerequisites_run_in_a_circle(catalog: &PermissionCatalogSpec) -> bool {
 }
 
 fn cells_are_known(catalog: &PermissionCatalogSpec, cells: &Permissions) -> bool {
-    cells.iter().all(|(name, level)| place(catalog, name, level).is_some())
+    cells.iter().all(|(name, level)| rank(catalog, name, level).is_some())
 }
 
 fn sections_are_known(catalog: &PermissionCatalogSpec, names: &[String]) -> bool {
@@ -95,7 +95,7 @@ fn roles_are_sound(catalog: &PermissionCatalogSpec) -> bool {
                 && (!role.all_permissions || role.permissions.is_empty())
                 && role.not_applicable.iter().all(|name| {
                     // Permissions may only name "no access" for it.
-                    role.permissions.get(name).is_none_or(|level| place(catalog, name, level) == Some(0))
+                    role.permissions.get(name).is_none_or(|level| rank(catalog, name, level) == Some(0))
                 })
                 && role.advice.as_ref().is_none_or(|advice| {
                     let (minimum, maximum) = (advice.minimum_holders, advice.maximum_holders);
@@ -117,7 +117,7 @@ fn administration_is_sound(catalog: &PermissionCatalogSpec) -> bool {
     differ(catalog.administration.iter().map(|rule| rule.action))
         && catalog.administration.iter().all(|rule| {
             let cell = match (&rule.section, &rule.level) {
-                (Some(section), Some(level)) => place(catalog, section, level).is_some(),
+                (Some(section), Some(level)) => rank(catalog, section, level).is_some(),
                 (None, None) => true,
                 _ => false,
             };

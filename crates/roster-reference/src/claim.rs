@@ -6,7 +6,7 @@ use roster_core::api::{
 };
 
 use crate::{
-    levels::{Levels, higher, lower, nothing, place, reduced},
+    levels::{Levels, higher, lower, nothing, rank, reduced},
     reason,
     roles::{Definitions, Grant, Lookup, Reasons},
 };
@@ -162,7 +162,7 @@ impl<'a> Claim<'a> {
             if by_default || self.applied().contains(&restriction.name) {
                 let mut cap = levels.clone();
                 for (section, level) in &restriction.caps {
-                    cap.insert(section.clone(), place(definitions.catalog, section, level).unwrap_or(0));
+                    cap.insert(section.clone(), rank(definitions.catalog, section, level).unwrap_or(0));
                 }
                 levels = lower(&levels, &cap);
             }

@@ -23,7 +23,7 @@ pub(crate) fn section<'a>(catalog: &'a PermissionCatalogSpec, name: &str) -> Opt
 }
 
 /// Returns the position of a level on the ladder of a section, if both are known.
-pub(crate) fn place(catalog: &PermissionCatalogSpec, name: &str, level: &str) -> Option<usize> {
+pub(crate) fn rank(catalog: &PermissionCatalogSpec, name: &str, level: &str) -> Option<usize> {
     ladder(section(catalog, name)?).iter().position(|known| *known == level)
 }
 
@@ -69,8 +69,8 @@ pub(crate) fn reduced(catalog: &PermissionCatalogSpec, levels: &Levels) -> Level
 /// Returns whether all prerequisites of a level are met.
 fn prerequisites_hold(catalog: &PermissionCatalogSpec, section: &Section, level: usize, levels: &Levels) -> bool {
     section.requires.iter().all(|rule| {
-        let from = place(catalog, &section.name, &rule.from);
-        let needed = place(catalog, &rule.section, &rule.level);
+        let from = rank(catalog, &section.name, &rule.from);
+        let needed = rank(catalog, &rule.section, &rule.level);
         let applies = from.is_some_and(|from| level >= from);
         !applies || needed.is_some_and(|needed| levels[&rule.section] >= needed)
     })

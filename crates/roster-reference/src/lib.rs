@@ -17,7 +17,7 @@
 //! | `world` | the objects; an object is put in, taken out, put back |
 //! | `address` | one canonical form of an e-mail address |
 //! | `admission` | which namespaces a selector picks |
-//! | `levels` | places on ladders: highest, lower, capped, reduced |
+//! | `levels` | ranks on ladders: highest, lower, capped, reduced |
 //! | `catalog` | rules that a catalog must keep |
 //! | `roles` | the meaning of predefined roles, overrides, custom roles and groups in one account |
 //! | `claim` | one Membership or Invitation, in the five steps |

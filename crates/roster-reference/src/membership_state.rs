@@ -17,7 +17,7 @@ pub(crate) struct MembershipState<'a> {
 }
 
 impl<'a> Scope<'a> {
-    pub(crate) fn place(&self, name: &'a str, membership: &'a Membership, address: &str) -> MembershipState<'a> {
+    pub(crate) fn state(&self, name: &'a str, membership: &'a Membership, address: &str) -> MembershipState<'a> {
         let spec = &membership.spec;
         let invitation =
             spec.invitation_ref.as_ref().and_then(|reference| self.accepted_invitation(&reference.name, address));
@@ -47,20 +47,20 @@ impl<'a> Scope<'a> {
 
     /// Returns the first reason why a person has no access now. Of several Memberships the lowest counts, so one
     /// without access is enough.
-    pub(crate) fn end_of(&self, address: &str, places: &[MembershipState]) -> Option<End> {
+    pub(crate) fn end_of(&self, address: &str, states: &[MembershipState]) -> Option<End> {
         let blocked = self.is_blocked(address).then_some(End::Blocked);
-        blocked.or(self.ended()).or(places.iter().filter_map(|place| place.end).min())
+        blocked.or(self.ended()).or(states.iter().filter_map(|state| state.end).min())
     }
 }
 
-pub(crate) fn starts_at(places: &[MembershipState]) -> Option<Timestamp> {
-    places.iter().filter_map(|place| place.spec.starts_at.as_ref()).map(|time| time.0).max()
+pub(crate) fn starts_at(states: &[MembershipState]) -> Option<Timestamp> {
+    states.iter().filter_map(|state| state.spec.starts_at.as_ref()).map(|time| time.0).max()
 }
 
-pub(crate) fn expires_at(places: &[MembershipState]) -> Option<Timestamp> {
-    places.iter().filter_map(|place| place.spec.expires_at.as_ref()).map(|time| time.0).min()
+pub(crate) fn expires_at(states: &[MembershipState]) -> Option<Timestamp> {
+    states.iter().filter_map(|state| state.spec.expires_at.as_ref()).map(|time| time.0).min()
 }
 
-pub(crate) fn names(places: &[MembershipState]) -> BTreeSet<String> {
-    places.iter().map(|place| place.name.to_owned()).collect()
+pub(crate) fn names(states: &[MembershipState]) -> BTreeSet<String> {
+    states.iter().map(|state| state.name.to_owned()).collect()
 }

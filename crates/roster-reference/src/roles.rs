@@ -8,7 +8,7 @@ use roster_core::api::{
 };
 
 use crate::{
-    levels::{Levels, everything, higher, lower, nothing, place, section},
+    levels::{Levels, everything, higher, lower, nothing, rank, section},
     reason,
 };
 
@@ -246,7 +246,7 @@ impl<'a> Definitions<'a> {
                 reasons.insert(reason::UNKNOWN_SECTION);
             } else if not_applicable.contains(name) {
                 reasons.insert(reason::NOT_APPLICABLE);
-            } else if place(self.catalog, name, level).is_none() {
+            } else if rank(self.catalog, name, level).is_none() {
                 reasons.insert(reason::UNKNOWN_LEVEL);
             }
         }
@@ -257,7 +257,7 @@ impl<'a> Definitions<'a> {
     fn write_cells(&self, cells: &Permissions, not_applicable: &[String], levels: &mut Levels) {
         for (name, level) in cells {
             if section(self.catalog, name).is_some() && !not_applicable.contains(name) {
-                levels.insert(name.clone(), place(self.catalog, name, level).unwrap_or(0));
+                levels.insert(name.clone(), rank(self.catalog, name, level).unwrap_or(0));
             }
         }
     }

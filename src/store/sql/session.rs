@@ -130,6 +130,8 @@ pub(in crate::store) enum Write<'a> {
 }
 
 /// Connection to an SQL store inside a transaction.
+// The sessions of both stores write out `rows`, `run`, `number` and `refusal`. One session over any `sqlx::Database` needs more
+// lines of bounds on connection, arguments, rows and columns than these methods have.
 #[async_trait]
 pub(in crate::store) trait Session: Send {
     /// Returns the statements that SQL stores do not share.

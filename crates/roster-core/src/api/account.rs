@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits::{MAX_ENTRIES, MAX_LABEL};
-use super::{Conditions, DriftPolicy, DriftStatus, Enforcement, NameRef, Unmanaged, schema};
+use super::{Conditions, DriftPolicy, DriftStatus, Enforcement, NameRef, Unmanaged, rules, schema};
 
 /// A customer account; optionally managed by a parent account.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,14 +24,14 @@ use super::{Conditions, DriftPolicy, DriftStatus, Enforcement, NameRef, Unmanage
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = schema::immutable("storeRef"))]
-#[x_kube(validation = schema::immutable_optional("parentRef"))]
-#[x_kube(validation = schema::rule(
+#[x_kube(validation = rules::immutable("storeRef"))]
+#[x_kube(validation = rules::immutable_optional("parentRef"))]
+#[x_kube(validation = rules::rule(
     ".partner",
     "!self.partner || !has(self.parentRef)",
     "a managed account cannot be a partner: set either partner or parentRef",
 ))]
-#[x_kube(validation = schema::rule(
+#[x_kube(validation = rules::rule(
     ".managedAccounts",
     "self.partner || !has(self.managedAccounts)",
     "managedAccounts needs partner: true",
@@ -114,7 +114,7 @@ pub struct ManagedAccounts {
 /// Namespaces managed accounts may be in.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
-#[x_kube(validation = schema::selector_iff_asked())]
+#[x_kube(validation = rules::selector_iff_asked())]
 pub struct ManagedNamespaces {
     /// The same namespace, all namespaces, or those that the selector matches.
     #[serde(default)]

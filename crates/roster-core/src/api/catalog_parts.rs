@@ -8,24 +8,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits::MAX_REQUIRES;
-use super::{Permissions, schema};
+use super::{Permissions, rules, schema};
 
 /// One section of the portal.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
-#[x_kube(validation = schema::rule(
+#[x_kube(validation = rules::rule(
     ".requires",
     "!has(self.requires) || self.requires.all(r, has(self.levels)
         ? r.from in self.levels && r.from != self.levels[0]
         : r.from == 'Allowed')",
     "requires.from must be a level of this section above the first",
 ))]
-#[x_kube(validation = schema::rule(
+#[x_kube(validation = rules::rule(
     ".requires",
     "!has(self.requires) || self.requires.all(r, r.section != self.name)",
     "requires.section must be another section",
 ))]
-#[x_kube(validation = schema::rule(
+#[x_kube(validation = rules::rule(
     ".advisories",
     "!has(self.advisories) || self.advisories.all(a, has(self.levels)
         ? a.above in self.levels && a.above != self.levels[self.levels.size() - 1]
@@ -127,7 +127,7 @@ pub struct Lifting {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = schema::rule(
+#[x_kube(validation = rules::rule(
     ".permissions",
     "!self.allPermissions || !has(self.permissions) || self.permissions.size() == 0",
     "set either allPermissions or permissions, not both",
@@ -191,7 +191,7 @@ pub enum AccountType {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = schema::rule(
+#[x_kube(validation = rules::rule(
     ".maximumHolders",
     "!has(self.minimumHolders) || !has(self.maximumHolders) || self.minimumHolders <= self.maximumHolders",
     "maximumHolders must not be below minimumHolders",

@@ -7,7 +7,7 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema;
+use super::{rules, schema};
 
 /// Level by section name.
 pub type Permissions = BTreeMap<String, String>;
@@ -44,7 +44,7 @@ pub enum RoleRefKind {
 /// Namespaces that may use a cluster-scoped object.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
-#[x_kube(validation = schema::selector_iff_asked())]
+#[x_kube(validation = rules::selector_iff_asked())]
 pub struct AllowedNamespaces {
     /// All namespaces, or those that the selector matches.
     #[serde(default)]
@@ -68,7 +68,7 @@ pub enum NamespacesFrom {
 /// Restrictions of one user.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
-#[x_kube(validation = schema::rule(
+#[x_kube(validation = rules::rule(
     ".lift",
     "!has(self.apply) || !has(self.lift) || !self.apply.exists(name, name in self.lift)",
     "apply and lift must not name the same restriction",

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits::MAX_ENTRIES;
-use super::{AllowedNamespaces, Conditions, schema};
+use super::{AllowedNamespaces, Conditions, rules, schema};
 
 /// Fields of the backends. Exactly one is set, and neither the backend nor its location ever changes. A new backend is
 /// added here, with a rule of its own about its immutable parts.
@@ -30,10 +30,10 @@ pub const STORE_ANNOTATION: &str = "roster.dev/store";
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = schema::exactly_one(BACKENDS))]
-#[x_kube(validation = schema::immutable_optional("sqlite"))]
-#[x_kube(validation = schema::immutable_parts("postgres", &["schema"]))]
-#[x_kube(validation = schema::immutable_parts("keycloak", &["url", "realm", "clientIdPrefix"]))]
+#[x_kube(validation = rules::exactly_one(BACKENDS))]
+#[x_kube(validation = rules::immutable_optional("sqlite"))]
+#[x_kube(validation = rules::immutable_parts("postgres", &["schema"]))]
+#[x_kube(validation = rules::immutable_parts("keycloak", &["url", "realm", "clientIdPrefix"]))]
 pub struct IdentityStoreSpec {
     /// The embedded store: one SQLite file.
     #[serde(default, skip_serializing_if = "Option::is_none")]

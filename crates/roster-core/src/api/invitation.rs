@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits::MAX_REFS;
-use super::{Conditions, NameRef, RestrictionChoice, RoleRef, schema};
+use super::{Conditions, NameRef, RestrictionChoice, RoleRef, rules, schema};
 
 /// An e-mail invitation that becomes a Membership.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,9 +26,9 @@ use super::{Conditions, NameRef, RestrictionChoice, RoleRef, schema};
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = schema::immutable("accountRef"))]
-#[x_kube(validation = schema::immutable("email"))]
-#[x_kube(validation = schema::rule(".resend", "self.resend >= oldSelf.resend", "resend must not decrease"))]
+#[x_kube(validation = rules::immutable("accountRef"))]
+#[x_kube(validation = rules::immutable("email"))]
+#[x_kube(validation = rules::rule(".resend", "self.resend >= oldSelf.resend", "resend must not decrease"))]
 pub struct InvitationSpec {
     /// The account; immutable.
     pub account_ref: NameRef,

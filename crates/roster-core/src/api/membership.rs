@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::limits::MAX_REFS;
-use super::{Conditions, DriftStatus, NameRef, Permissions, RestrictionChoice, RoleRef, schema};
+use super::{Conditions, DriftStatus, NameRef, Permissions, RestrictionChoice, RoleRef, rules, schema};
 
 /// The access of one user to one account.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,20 +27,20 @@ use super::{Conditions, DriftStatus, NameRef, Permissions, RestrictionChoice, Ro
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = schema::immutable("accountRef"))]
-#[x_kube(validation = schema::immutable("user.email"))]
-#[x_kube(validation = schema::immutable_optional("invitationRef"))]
-#[x_kube(validation = schema::rule(
+#[x_kube(validation = rules::immutable("accountRef"))]
+#[x_kube(validation = rules::immutable("user.email"))]
+#[x_kube(validation = rules::immutable_optional("invitationRef"))]
+#[x_kube(validation = rules::rule(
     ".expiresAt",
     "!has(self.startsAt) || !has(self.expiresAt) || self.startsAt < self.expiresAt",
     "expiresAt must be after startsAt",
 ))]
-#[x_kube(validation = schema::rule(
+#[x_kube(validation = rules::rule(
     ".startsAt",
     "!has(self.startsAt) || self.startsAt < timestamp('9999-01-01T00:00:00Z')",
     "must lie before the year 9999",
 ))]
-#[x_kube(validation = schema::rule(
+#[x_kube(validation = rules::rule(
     ".expiresAt",
     "!has(self.expiresAt) || self.expiresAt < timestamp('9999-01-01T00:00:00Z')",
     "must lie before the year 9999; leave it out for access that does not expire",

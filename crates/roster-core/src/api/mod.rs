@@ -19,7 +19,9 @@ mod patterns;
 mod permission_catalog;
 mod remedies;
 mod role;
+mod rules;
 mod schema;
+mod string_patterns;
 mod user_group;
 
 pub use account::*;
@@ -34,7 +36,7 @@ pub use membership::*;
 pub use patterns::{pattern_of, pattern_of_rule};
 pub use permission_catalog::*;
 pub use role::*;
-pub use schema::pattern_in_words;
+pub use string_patterns::pattern_in_words;
 pub use user_group::*;
 
 /// API group of all kinds.
@@ -64,6 +66,7 @@ pub const APPROVE_STORE_ANNOTATION: &str = "roster.dev/approve-store";
 pub fn approve_store_command(store: &str, id: &str) -> String {
     format!("kubectl annotate --overwrite identitystore {store} {APPROVE_STORE_ANNOTATION}={id}")
 }
+
 /// Annotation on an Account: the time from the `DefinitionRecreated` message, when the definition was recreated, confirms
 /// that all objects of that kind exist again.
 pub const APPROVE_DEFINITION_ANNOTATION: &str = "roster.dev/approve-definition";

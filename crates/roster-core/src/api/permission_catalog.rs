@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits::{MAX_ACTIONS, MAX_REFS, MAX_ROLES, MAX_SECTIONS, MAX_SEPARATIONS};
-use super::{AllowedNamespaces, Conditions, PredefinedRole, Restriction, Section, schema};
+use super::{AllowedNamespaces, Conditions, PredefinedRole, Restriction, Section, rules, schema};
 
 /// What a portal can grant: sections with their ladders, rules between them, restrictions and predefined roles.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -160,7 +160,7 @@ const fn yes() -> bool {
 /// Permission that an actor needs for an action: a level in a section, or one of several roles.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
-#[x_kube(validation = schema::rule(
+#[x_kube(validation = rules::rule(
     ".roles",
     "has(self.section) == has(self.level) && has(self.section) != (has(self.roles) && self.roles.size() > 0)",
     "set either section and level, or roles",
@@ -185,7 +185,7 @@ pub struct AdministrationRule {
 /// Roles, or levels of sections, of which one person may hold only some (static separation of duty).
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(crates(kube_core = "::kube_core"))]
-#[x_kube(validation = schema::rule(
+#[x_kube(validation = rules::rule(
     ".roles",
     "(has(self.roles) && self.roles.size() > 0) != (has(self.sections) && self.sections.size() > 0)",
     "set either roles or sections",

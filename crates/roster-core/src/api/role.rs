@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits::MAX_SECTIONS;
-use super::{Conditions, DriftStatus, NameRef, Permissions, schema};
+use super::{Conditions, DriftStatus, NameRef, Permissions, rules, schema};
 
 /// A custom role, or an override of a predefined role in this account.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,10 +27,10 @@ use super::{Conditions, DriftStatus, NameRef, Permissions, schema};
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = schema::immutable("accountRef"))]
-#[x_kube(validation = schema::immutable_optional("basedOn"))]
-#[x_kube(validation = schema::immutable_optional("overrides"))]
-#[x_kube(validation = schema::rule(
+#[x_kube(validation = rules::immutable("accountRef"))]
+#[x_kube(validation = rules::immutable_optional("basedOn"))]
+#[x_kube(validation = rules::immutable_optional("overrides"))]
+#[x_kube(validation = rules::rule(
     ".overrides",
     "!has(self.basedOn) || !has(self.overrides)",
     "set either basedOn or overrides, not both",

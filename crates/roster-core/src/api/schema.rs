@@ -1,62 +1,20 @@
-//! Schemas that many fields share (`schema_with`), and families of similar CEL rules. Used by the types of the seven
-//! kinds.
+//! Schemas that many fields share (`schema_with`). The types of the seven kinds name them in their attributes.
 //!
 //! Every string, list and map of the API is bounded here or by an attribute on its field. The bounds are in
 //! [`super::limits`], and the tests of this folder find a field without one.
 
-use kube_core::{Reason, Rule};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
-use super::limits::{
-    MAX_BLOCKED_WITH_ACCESS, MAX_EFFECTIVE_PERMISSIONS, MAX_EMAIL, MAX_LABEL, MAX_LEVEL_NAME, MAX_LEVELS, MAX_MESSAGE,
-    MAX_NAME, MAX_ORPHANED_ACCOUNTS, MAX_REFS, MAX_SECTIONS, MAX_TEXT, MAX_TITLE,
+use super::{
+    limits::{
+        MAX_BLOCKED_WITH_ACCESS, MAX_EFFECTIVE_PERMISSIONS, MAX_EMAIL, MAX_LABEL, MAX_LEVEL_NAME, MAX_LEVELS,
+        MAX_MESSAGE, MAX_NAME, MAX_ORPHANED_ACCOUNTS, MAX_REFS, MAX_SECTIONS, MAX_TEXT, MAX_TITLE,
+    },
+    string_patterns::{
+        DURATION, EMAIL, FILE, KEY, LABEL, LABEL_KEY, LABEL_VALUE, LEVEL, PREFIX, REALM, SCHEMA, SUBDOMAIN, TEXT, URL,
+    },
 };
-
-const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
-const SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
-const LEVEL: &str = "^[A-Za-z0-9]([-_A-Za-z0-9]*[A-Za-z0-9])?$";
-/// An ASCII dot-atom, one `@`, labels of letters, marks, digits and inner hyphens of any script.
-const EMAIL: &str = concat!(
-    r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*",
-    r"@[\p{L}\p{M}\p{N}]([\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?",
-    r"(\.[\p{L}\p{M}\p{N}]([\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?)*$",
-);
-/// Hours, minutes and seconds, in this order. The number of digits is bounded so that `duration()` cannot overflow.
-const DURATION: &str = "^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,8}s)?$";
-/// Any text on one line. Control characters are refused, because a title could change a terminal with them.
-const TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]+$";
-/// A plain file name: no slash, no leading dot or dash.
-const FILE: &str = "^[A-Za-z0-9_][-._A-Za-z0-9]*$";
-const LABEL_KEY: &str = r"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$";
-const LABEL_VALUE: &str = "^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$";
-const URL: &str = r"^https?://[^/?#@\s\\]+(/[-._~A-Za-z0-9/%]*)?$";
-const PREFIX: &str = r"^([a-zA-Z0-9._:-]*[.:])?$";
-const REALM: &str = "^[A-Za-z0-9][-._A-Za-z0-9]*$";
-const SCHEMA: &str = "^[a-z_][a-z0-9_]*$";
-const KEY: &str = "^[-._a-zA-Z0-9]+$";
-
-/// Returns a description of the values that match one of the patterns above, for messages.
-#[must_use]
-pub fn pattern_in_words(pattern: &str) -> Option<&'static str> {
-    Some(match pattern {
-        LABEL => "a DNS label: lower-case letters, digits and inner hyphens",
-        SUBDOMAIN => "the name of an object: lower-case letters, digits, inner hyphens and dots",
-        LEVEL => "the name of a level: letters, digits, inner hyphens and underscores",
-        EMAIL => "an e-mail address such as dana@acme.example",
-        DURATION => "a duration such as 5m or 1h30m: hours, minutes and seconds, in this order",
-        TEXT => "on one line, without control characters",
-        FILE => "a plain file name: letters, digits, '.', '-' and '_', no leading dot or hyphen",
-        LABEL_KEY => "a label key such as team or example.com/team",
-        LABEL_VALUE => "a label value: letters, digits, '-', '_' and '.', or empty",
-        KEY => "a key of a Secret: letters, digits, '-', '_' and '.'",
-        SCHEMA => "the name of a schema: lower-case letters, digits and '_', not beginning with a digit",
-        REALM => "the name of a realm: letters, digits, '-', '.' and '_', beginning with a letter or digit",
-        PREFIX => "letters, digits, '-', '_', '.' and ':', with '.' or ':' at its end",
-        URL => "an address such as https://keycloak.example, without user, query and fragment",
-        _ => return None,
-    })
-}
 
 fn string(pattern: &str, max: usize) -> Schema {
     json_schema!({"type": "string", "minLength": 1, "maxLength": max, "pattern": pattern})
@@ -414,53 +372,4 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
 fn with_description(mut schema: Schema, description: &str) -> Schema {
     schema.insert("description".to_owned(), description.into());
     schema
-}
-
-/// A rule that points at a field of its object; `path` starts with a dot. Lines of the rule are joined.
-pub(super) fn rule(path: &str, rule: &str, message: &str) -> Rule {
-    let rule = rule.split_whitespace().collect::<Vec<_>>().join(" ");
-    Rule::new(rule).message(message).field_path(path).reason(Reason::FieldValueInvalid)
-}
-
-/// Rule that a required field, or one with a default, never changes. It belongs on the spec, where it is also checked
-/// if a block around the field is replaced.
-///
-/// This message, and those of the rules below, must not say "immutable": Flux with `force` deletes and recreates an
-/// object if an answer has that word. Deleting a Membership or an Account would remove people's access.
-pub(super) fn immutable(field: &str) -> Rule {
-    rule(&format!(".{field}"), &format!("self.{field} == oldSelf.{field}"), &format!("{field} cannot be changed"))
-}
-
-/// Rule that an optional field is never set, changed or removed later. It belongs on the level above, because a rule on
-/// the field itself is bypassed by removing the field and adding it again.
-pub(super) fn immutable_optional(field: &str) -> Rule {
-    let (new, old) = (format!("self.{field}"), format!("oldSelf.{field}"));
-    // Without a field path: if the field was removed, the path would name a missing field.
-    Rule::new(format!("has({new}) == has({old}) && (!has({new}) || {new} == {old})"))
-        .message(format!("{field} cannot be changed").as_str())
-        .reason(Reason::FieldValueInvalid)
-}
-
-/// Rule that an optional block is never set or removed later, and that these parts of it never change.
-pub(super) fn immutable_parts(field: &str, parts: &[&str]) -> Rule {
-    let (new, old) = (format!("self.{field}"), format!("oldSelf.{field}"));
-    let same = parts.iter().map(|part| format!("{new}.{part} == {old}.{part}")).collect::<Vec<_>>().join(" && ");
-    Rule::new(format!("has({new}) == has({old}) && (!has({new}) || ({same}))"))
-        .message(format!("{field} ({}) cannot be changed", parts.join(", ")).as_str())
-        .reason(Reason::FieldValueInvalid)
-}
-
-/// Rule that exactly one of these optional fields is set.
-pub(super) fn exactly_one(fields: &[&str]) -> Rule {
-    let set: Vec<_> = fields.iter().map(|field| format!("has(self.{field})")).collect();
-    Rule::new(format!("[{}].filter(x, x).size() == 1", set.join(", ")))
-        .message(format!("exactly one backend must be set: {}", fields.join(", ")).as_str())
-        .reason(Reason::FieldValueInvalid)
-}
-
-/// Rule that a selector is set if and only if `from` requires it.
-pub(super) fn selector_iff_asked() -> Rule {
-    Rule::new("has(self.selector) == (self.from == 'Selector')")
-        .message("selector must be set with from: Selector, and only then")
-        .reason(Reason::FieldValueInvalid)
 }

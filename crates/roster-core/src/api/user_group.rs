@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits::MAX_REFS;
-use super::{Conditions, DriftStatus, NameRef, Permissions, RoleRef, schema};
+use super::{Conditions, DriftStatus, NameRef, Permissions, RoleRef, rules, schema};
 
 /// A group that carries permissions.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ use super::{Conditions, DriftStatus, NameRef, Permissions, RoleRef, schema};
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = schema::immutable("accountRef"))]
+#[x_kube(validation = rules::immutable("accountRef"))]
 pub struct UserGroupSpec {
     /// The account; immutable.
     pub account_ref: NameRef,

@@ -1,11 +1,8 @@
-//! Accounts that are not reconciled yet since an IdentityStore last changed. Before they are, no block can be
-//! reported as in force, since a pass that began earlier may still write (docs/decisions/0017). The loop updates this
-//! with each pass.
+//! Decides when the blocks of an IdentityStore are reported as in force: after every account was reconciled with them,
+//! since a pass that began earlier may still write (docs/decisions/0017). The loop calls it when a store changes and
+//! after each pass.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{Control, Effect, Now};
 use crate::{
@@ -13,33 +10,6 @@ use crate::{
     report,
     state::{Impact, Object, Record, StoreFacts},
 };
-
-/// State of the blocks of all stores.
-#[derive(Default)]
-pub(super) struct Blocks {
-    /// Generation of each store, and the accounts that are not reconciled with it yet.
-    awaited: BTreeMap<Name, (i64, BTreeSet<AccountKey>)>,
-    /// UID and generation of each store whose blocks are reported as in force, by this replica or a former leader.
-    reported: BTreeMap<Name, (Name, i64)>,
-    /// UID and generation of each store for which an event was published. Kept while the store is unavailable.
-    notified: BTreeMap<Name, (Name, i64)>,
-}
-
-impl Blocks {
-    /// Records that an account must be reconciled with the current version of a store.
-    pub(super) fn wait_for(&mut self, store: &Name, generation: i64, key: &AccountKey) {
-        let (current, awaited) = self.awaited.entry(store.clone()).or_default();
-        *current = generation.max(*current);
-        awaited.insert(key.clone());
-    }
-
-    /// Drops an account that another replica holds now.
-    pub(super) fn forget(&mut self, key: &AccountKey) {
-        for (_, awaited) in self.awaited.values_mut() {
-            awaited.remove(key);
-        }
-    }
-}
 
 impl Control {
     /// Returns the name of the store if the object is a store whose spec has changed.

@@ -1,29 +1,24 @@
-//! Handles the end of passes and writes: updates the loop's state, and queues reports and follow-up work. Called by
+//! Handles the end of a pass: updates the loop's state, and queues reports and follow-up work. Called by
 //! [`Control::absorb`].
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Access, ApiFault, Control, Deleted, DeletionState, Effect, Now, PassId, PassResult, StatusWritten,
+    Access, Control, Effect, Now, PassId, PassResult,
     pass::Running,
     queue::{Completion, Trigger, WorkItem},
-    refreshes::REFRESH_DELAY,
-    statuses::{QueuedStatus, StatusLane},
+    refresh_state::REFRESH_DELAY,
+    statuses::StatusLane,
 };
 use crate::{
     api::SyncReason,
-    model::{AccountKey, KindName, Name, ObjectRef, Scope, counted},
-    report::{self, Notice, NoticeReason, PassCompletion, PassReport, Report, RevocationsOnly, Synced, Waits},
+    model::{AccountKey, KindName, Name, Scope},
+    report::{Notice, NoticeReason, PassCompletion, PassReport, Report, RevocationsOnly, Synced},
     resolve::{self, Definitions},
-    state::{AccountFacts, Record},
 };
 
-/// Delay of a status in which only numbers changed.
-const COUNTS_DELAY: Duration = Duration::from_secs(3);
 /// Interval after which an event on held removals is repeated: the API server keeps events for an hour.
 const REPEAT_AFTER: Duration = Duration::from_hours(1);
-/// Maximum number of managed accounts named in one message.
-const NAMED: usize = 5;
 
 impl Control {
     pub(super) fn pass_finished(&mut self, pass: PassId, result: PassResult, now: Now) {
@@ -199,92 +194,14 @@ impl Control {
         report.and_then(|report| report.waits.as_ref()).is_some_and(|waits| waits.reason == RevocationsOnly::RECREATED)
     }
 
-    fn deleted(&mut self, pass: PassId, running: &Running, deleted: Deleted, now: Now) -> Completion {
-        let key = &running.key;
-        self.reconciled(key, None, now);
-        let Some(account) = &running.deleting else { return Completion::Done };
-        let object = account.reference(KindName::Account);
-        let report = self.deleting_report(key, account);
-        let (report, completion) = match deleted {
-            Deleted::Done(_) => return Completion::Done,
-            Deleted::Waits(children, meanwhile) => {
-                let names = children.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                let message = format!("deletion waits for {}: {names}", counted(children.len(), "managed account"));
-                let waits = Some(Box::new(Waits { reason: "ManagedAccountsExist", message, stalled: false }));
-                let report = match &meanwhile.guarded {
-                    Some(guarded) => report::guard(report, guarded, report::held(guarded)),
-                    None => Report { synced: Synced::Yes { applied: false }, ..report },
-                };
-                let completion = self.process_meanwhile(pass, key, *meanwhile, now);
-                (Report { waits, ..report }, completion)
-            }
-            Deleted::Held(guarded, meanwhile) => {
-                let message = report::held_deletion(&guarded);
-                let state = self.accounts.entry(key.clone()).or_default();
-                let now_held = (running.uid.clone(), DeletionState::Held(guarded.hash.clone()));
-                let is_news = std::mem::replace(&mut state.deletion, now_held.clone()) != now_held;
-                if is_news {
-                    let reason = NoticeReason::RemovalGuarded;
-                    let notice = Notice::new(object.clone(), &account.meta, reason, message.clone());
-                    self.outbox.push(Effect::EmitEvent(notice));
-                }
-                if !meanwhile.changes.is_empty() {
-                    // The remaining members may be another set, with another hash to approve, or the guard may no
-                    // longer hold them.
-                    self.queue.add(key, WorkItem::Account, Trigger::CHANGE, now.mono);
-                }
-                let completion = self.process_meanwhile(pass, key, *meanwhile, now);
-                (report::guard(report, &guarded, message), completion)
-            }
-            Deleted::Replaced(meanwhile) => {
-                self.note_replaced(&running.store, key, now);
-                let completion = self.process_meanwhile(pass, key, *meanwhile, now);
-                let why = "the store is not the one used so far; the deletion waits until the former store is back or \
-                           this one is approved on the IdentityStore";
-                (report.unsynced(SyncReason::StoreReplaced, why), completion)
-            }
-            Deleted::Retry { error, decided, .. } => {
-                if !decided.is_empty() {
-                    self.accounts.entry(key.clone()).or_default().deletion =
-                        (running.uid.clone(), DeletionState::Decided(decided));
-                }
-                (report.unsynced(SyncReason::StoreUnavailable, error.to_string()), Completion::FAILED)
-            }
-        };
-        self.queue_status(object, report, StatusLane::Changes, Duration::ZERO, now);
-        completion
-    }
-
-    /// Queues the status of an object, to be written after `delay` at the earliest.
-    pub(super) fn queue_status(
-        &mut self,
-        object: ObjectRef,
-        report: Report,
-        lane: StatusLane,
-        delay: Duration,
-        now: Now,
-    ) {
-        let account = self.index.account_of(&object);
-        self.statuses.put(object, QueuedStatus { report, account, lane, pass: None }, delay, now.mono);
-    }
-
-    /// Queues the status of an object on behalf of the pass that reports it.
-    fn queue_status_of(&mut self, pass: PassId, object: ObjectRef, report: Report, lane: StatusLane, now: Now) {
-        let account = self.index.account_of(&object);
-        self.statuses.put(object, QueuedStatus { report, account, lane, pass: Some(pass) }, Duration::ZERO, now.mono);
-    }
-
-    /// Processes the report of an account whose deletion waits, and plans its next check.
-    fn process_meanwhile(&mut self, pass: PassId, key: &AccountKey, mut meanwhile: PassReport, now: Now) -> Completion {
-        let state = self.accounts.entry(key.clone()).or_default();
-        state.is_holding = meanwhile.holds.or(state.is_holding);
-        meanwhile.reports.retain(|(object, _)| object.kind != KindName::Account);
-        self.plan_check(key, now);
-        self.process_revocations(pass, key, meanwhile, now)
-    }
-
     /// Processes the report of a pass that did only a part of an account's work.
-    fn process_revocations(&mut self, pass: PassId, key: &AccountKey, partial: PassReport, now: Now) -> Completion {
+    pub(super) fn process_revocations(
+        &mut self,
+        pass: PassId,
+        key: &AccountKey,
+        partial: PassReport,
+        now: Now,
+    ) -> Completion {
         if let Some(store) = self.store_of(key).filter(|_| partial.replaced) {
             self.note_replaced(&store, key, now);
         }
@@ -295,13 +212,6 @@ impl Control {
             self.queue_status_of(pass, object, report, StatusLane::Changes, now);
         }
         work_completion(&partial.completion)
-    }
-
-    fn deleting_report(&self, key: &AccountKey, account: &Arc<Record<AccountFacts>>) -> Report {
-        let counts = self.counts(key, true);
-        let catalog = self.index.followed(key).map(|catalog| catalog.generation);
-        let detail = report::account_detail(&counts, account.facts.spec.owner.is_some(), catalog, None);
-        Report::new(account.facts.generation, detail)
     }
 
     /// Returns the reason of the Account's `Synced` condition, if a member may be the cause.
@@ -347,57 +257,11 @@ impl Control {
     }
 
     /// Plans the next check of an account, after the interval of its settings.
-    fn plan_check(&mut self, key: &AccountKey, now: Now) {
+    pub(super) fn plan_check(&mut self, key: &AccountKey, now: Now) {
         let Some(object) = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref()) else { return };
         let store = self.index.stores.get(object.facts.spec.store_ref.name.as_str());
         let every = resolve::check_every(store.map(|store| &store.facts.spec), &object.facts.spec);
         self.queue.check_after(key, every, now.mono);
-    }
-
-    /// Updates the numbers of an account, its roles and groups, which follow its members, after a delay of some
-    /// seconds.
-    pub(super) fn recount(&mut self, key: &AccountKey, with_children: bool, now: Now) {
-        let counts = self.counts(key, with_children);
-        let Some(entry) = self.index.accounts.get(key) else { return };
-        let Some(state) = self.accounts.get_mut(key) else { return };
-        let Some((definitions, account)) = state.known(entry.revision).zip(entry.object.clone()) else { return };
-        let mut stale = Vec::new();
-        for (object, report) in &mut state.reports {
-            let mut changed = report::recount(object, &mut report.detail, &definitions, &counts);
-            if object.kind == KindName::Account {
-                changed |= report::readvise(report, &account.facts, &definitions, &counts);
-            }
-            if changed {
-                stale.push((object.clone(), report.clone()));
-            }
-        }
-        state.reports.retain(|object, _| self.index.meta(object).is_some());
-        for (object, report) in stale {
-            self.queue_status(object, report, StatusLane::Bulk, COUNTS_DELAY, now);
-        }
-    }
-
-    pub(super) fn status_written(&mut self, object: &ObjectRef, result: &Result<StatusWritten, ApiFault>, now: Now) {
-        let written = self.statuses.finish_write(object, result, now.mono);
-        match result {
-            Ok(_) => self.refusals.note(object.kind, Access::Status, None, now.mono),
-            Err(fault) if fault.lacks_right.is_some() => {
-                self.refusals.note_fault(object.kind, Access::Status, Some(fault), now.mono);
-            }
-            Err(_) => {}
-        }
-        if let (Ok(written), Some((digest, notice))) = (result, written)
-            && self.index.any_meta(object).is_some_and(|meta| meta.uid == written.uid)
-        {
-            if let Some(notice) = notice {
-                self.warn(notice, now.mono);
-            }
-            self.index.note_written(object, |meta| {
-                meta.resource_version.clone_from(&written.resource_version);
-                meta.status = digest;
-            });
-            self.account_status_reported(object, now);
-        }
     }
 
     /// Records whether a store could be reached; a success is never replaced by a later failure.

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    Access, Control, Effect, Now,
-    causes::ChangedObject,
+    Access, ChangedObject, Control, Effect, Now,
     queue::{Lane, Trigger, WorkItem},
     statuses::StatusLane,
     watches::ListState,

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!            Event                                Effect
-//!  watches ────────► Control::absorb             ┌──────► passes: reconcile ──► store
+//!  watches ────────► Control::absorb             ┌──────► passes: run_pass ───► store
 //!  leases            Control::decide ────────────┼──────► statuses, finalizers, records ──► API server
 //!  passes, answers       │                       └──────► leases, notices
 //!                        └ state: Index, Queue, Passes, Statuses, Shards, Refreshes, Blocks
@@ -17,7 +17,7 @@
 //! 2. [`Control::decide`] takes it from the queue once this replica holds the account's shard, every kind is listed
 //!    and the store has room. It requests [`Effect::Start`]: a pass over that part. If a finalizer is missing, a pass
 //!    that sets it comes first.
-//! 3. [`reconcile::run`] claims the store, observes it, evaluates, reads the API server again if a member would be
+//! 3. [`run_pass`] claims the store, observes it, evaluates, reads the API server again if a member would be
 //!    removed, and applies slice by slice. Members who lose access meanwhile are reconciled in a parallel pass
 //!    ([`Handle`]). Otherwise the pass ends after a slice, and the rest follows later. The shell checks right before
 //!    it applies that the lease still lasts ([`World`]).
@@ -33,6 +33,7 @@
 //! [`leases`] decides outside of the loop which shards this replica holds: a long turn of the loop must not cost a
 //! lease.
 
+mod block_state;
 mod blocks;
 mod causes;
 mod deadlines;
@@ -42,6 +43,7 @@ mod fair_queue;
 mod fault;
 mod figures;
 mod finish;
+mod finish_deletion;
 mod handle;
 mod held_shards;
 mod intake;
@@ -49,14 +51,22 @@ pub mod leases;
 mod orphaned_accounts;
 mod pass;
 mod queue;
-pub mod reconcile;
+mod reconcile;
+mod record_write;
+mod refresh_state;
 mod refreshes;
+mod relist;
 mod rollout_pace;
+mod run_pass;
 mod shard_changes;
 mod slices;
 mod start;
+mod status_reports;
+mod status_write;
 mod statuses;
 mod time;
+mod triggers;
+mod warning_counts;
 mod warnings;
 mod watches;
 mod world;
@@ -69,30 +79,32 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::causes::{ChangedObject, MOST_WITHHELD};
 use self::{
-    blocks::Blocks,
+    block_state::Blocks,
+    causes::MOST_WITHHELD,
     deadlines::Deadlines,
     held_shards::Shards,
     pass::{PassIds, Passes},
     queue::{Lane, Queue, Trigger, WorkItem},
-    refreshes::Refreshes,
-    shard_changes::Relist,
+    refresh_state::Refreshes,
+    relist::Relist,
     statuses::Statuses,
-    warnings::Warnings,
+    triggers::ChangedObject,
+    warning_counts::WarningCounts,
     watches::{Access, ListState, Listed, Lists, Refusals},
 };
 pub use self::{
-    causes::Triggers,
     event::{CatalogMaintenance, Effect, Event, ShardEvent, StoreRefresh},
     fault::{ApiFault, NO_ANSWER},
     figures::Figures,
     handle::Handle,
     held_shards::shard_of,
     pass::{Delete, Deleted, Pass, PassId, PassResult, PassWork, Permit, Reconcile},
-    rollout_pace::RecordWrite,
-    statuses::{StatusWrite, StatusWritten},
+    record_write::RecordWrite,
+    run_pass::run_pass,
+    status_write::{StatusWrite, StatusWritten},
     time::{Mono, Now},
+    triggers::Triggers,
     world::{FreshRead, World},
 };
 use crate::{
@@ -157,7 +169,7 @@ pub struct Control {
     /// Effects requested while absorbing events; the next decision emits them.
     outbox: Vec<Effect>,
     /// Notices about invalid objects.
-    warnings: Warnings,
+    warnings: WarningCounts,
 }
 
 /// Progress of an account's deletion.
@@ -251,7 +263,7 @@ impl Control {
             ticked: None,
             stopping: false,
             outbox: Vec::new(),
-            warnings: Warnings::default(),
+            warnings: WarningCounts::default(),
             setup,
         }
     }

@@ -12,7 +12,7 @@ use super::{
     Control, Effect, Handle, Now, Pass, PassResult, PassWork, World,
     pass::Running,
     queue::{Trigger, WorkItem},
-    refreshes::REFRESH_DELAY,
+    refresh_state::{OrphanedAccounts, REFRESH_DELAY},
 };
 use crate::{
     api::Adoption,
@@ -27,17 +27,6 @@ use crate::{
 
 /// Maximum number of such passes at a time in one store: live accounts have most of its room.
 const AT_ONCE: usize = 4;
-
-/// State of orphaned accounts in one store.
-#[derive(Default)]
-pub(super) struct OrphanedAccounts {
-    /// Generation of the IdentityStore that the other fields belong to.
-    generation: i64,
-    /// Whether access was revoked in any.
-    has_revoked: bool,
-    /// Accounts in which a pass found no access to revoke, whatever the store reports.
-    without: BTreeSet<AccountKey>,
-}
 
 impl Control {
     /// Revokes the access of blocked people in a store's accounts that this cluster marked and no Account describes

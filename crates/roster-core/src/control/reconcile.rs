@@ -1,4 +1,4 @@
-//! One pass over one account, from its objects to its report. The controller's shell and the simulator call [`run`].
+//! Reconciles one account in a pass, from its objects to its report. `run_pass` calls it, and `deletion` while it waits.
 //!
 //! The steps are those of the architecture:
 //!
@@ -16,9 +16,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{
-    FreshRead, Handle, Pass, PassResult, PassWork, Reconcile, World, causes, deletion, orphaned_accounts, slices,
-};
+use super::{FreshRead, Handle, Pass, Reconcile, World, causes, slices};
 use crate::{
     contract::{Batch, StoreError},
     evaluate::{
@@ -29,29 +27,6 @@ use crate::{
     plan::{Change, GUARD_WINDOW, ObjectKey, Observed, Phase, Plan},
     report::{self, AppliedPlan, PassReport, RevocationsOnly},
 };
-
-/// Carries out a pass. Errors are part of the returned value: at the object that they concern, or at the account.
-pub async fn run<W: World>(pass: &Pass, world: &W) -> PassResult {
-    match &pass.work {
-        PassWork::Reconcile(work) => PassResult::Reconciled(Box::new(Box::pin(reconcile(pass, work, world)).await)),
-        PassWork::Delete(work) => PassResult::Deleted(deletion::delete(pass, work, world).await),
-        PassWork::OrphanedAccount(revocations) => {
-            PassResult::OrphanedRevoked(orphaned_accounts::revoke(pass, revocations, world).await)
-        }
-        PassWork::SetFinalizers(missing, work) => {
-            let mut result = Ok(());
-            for (object, uid) in missing {
-                result = result.and(world.set_finalizer(object, uid, true).await);
-            }
-            PassResult::FinalizersSet(match result {
-                Ok(()) => Ok(()),
-                // Someone wrote the object at the same time: the loop tries again at once.
-                Err(fault) if fault.is_conflict() => Err((fault, None)),
-                Err(fault) => Err((fault, Some(Box::new(Box::pin(reconcile(pass, work, world)).await)))),
-            })
-        }
-    }
-}
 
 /// Makes the store hold the desired state within the scope, and reports the result.
 pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W) -> PassReport {
@@ -166,10 +141,10 @@ fn with_revocations(refused: ApplyResult, ends: ApplyResult) -> ApplyResult {
         let outcomes = plan.changes.iter().map(|_| Err(error.clone())).collect();
         AppliedPlan { plan: *plan, outcomes, ..AppliedPlan::default() }
     });
-    let places = made.plan.changes.iter().enumerate().map(|(place, change)| (change.object.clone(), place));
-    let places: BTreeMap<ObjectKey, usize> = places.collect();
+    let indexes = made.plan.changes.iter().enumerate().map(|(index, change)| (change.object.clone(), index));
+    let indexes: BTreeMap<ObjectKey, usize> = indexes.collect();
     for (change, outcome) in std::iter::zip(ends.plan.changes, ends.outcomes) {
-        if let Some(known) = places.get(&change.object).and_then(|place| made.outcomes.get_mut(*place)) {
+        if let Some(known) = indexes.get(&change.object).and_then(|index| made.outcomes.get_mut(*index)) {
             *known = outcome;
         } else {
             made.plan.changes.push(change);

@@ -1,16 +1,12 @@
 //! Refreshes of catalogs and stores: their statuses, their finalizers, and a catalog's record. The loop requests them
 //! on changes and after passes.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     Access, ApiFault, CatalogMaintenance, ChangedObject, Control, Effect, Mono, Now, PassId, StoreRefresh,
-    orphaned_accounts::OrphanedAccounts,
     queue::{Lane, Trigger, WorkItem},
+    refresh_state::{REFRESH_DELAY, Refresh, Refreshes, StoreKnown},
     statuses::StatusLane,
 };
 use crate::{
@@ -20,67 +16,6 @@ use crate::{
     resolve::Origin,
     state::{Record, StoreAnswer, StoreFacts, WatchEvent},
 };
-
-/// Minimum interval between refreshes of a store's numbers while its accounts change.
-pub(super) const REFRESH_DELAY: Duration = Duration::from_secs(5);
-
-/// Scheduled and running refreshes of cluster-scoped objects.
-#[derive(Default)]
-pub(super) struct Refreshes {
-    due: BTreeMap<ObjectRef, Mono>,
-    running: BTreeMap<ObjectRef, Refresh>,
-    /// `IdentityStores` whose backing store was replaced.
-    replaced: BTreeMap<Name, Replaced>,
-    /// Reason of the last event on each IdentityStore's backing store, and the id of that store, by the UID of the
-    /// object.
-    notified: BTreeMap<Name, (NoticeReason, Option<Name>)>,
-    /// State of orphaned accounts, by the `IdentityStore` that blocks people in them.
-    pub(super) orphaned_accounts: BTreeMap<Name, OrphanedAccounts>,
-}
-
-/// `IdentityStore` whose backing store was replaced.
-#[derive(Default)]
-struct Replaced {
-    /// Accounts that were reconciled since.
-    reconciled: BTreeSet<AccountKey>,
-    /// Whether all its accounts were queued, to report it.
-    queued_all: bool,
-}
-
-/// Running refresh.
-struct Refresh {
-    id: PassId,
-    /// State of the store at the start; absent for a catalog.
-    store: Option<StoreKnown>,
-}
-
-/// State of a store when its refresh began.
-struct StoreKnown {
-    record: Arc<Record<StoreFacts>>,
-    users: usize,
-    settled: bool,
-}
-
-impl Refreshes {
-    pub(super) fn any_runs(&self) -> bool {
-        !self.running.is_empty()
-    }
-
-    pub(super) fn ids(&self) -> impl Iterator<Item = PassId> {
-        self.running.values().map(|refresh| refresh.id)
-    }
-
-    fn schedule(&mut self, object: ObjectRef, due: Mono) {
-        let known = self.due.entry(object).or_insert(due);
-        *known = (*known).min(due);
-    }
-
-    fn end(&mut self, id: PassId) -> Option<(ObjectRef, Refresh)> {
-        let object = self.running.iter().find(|(_, refresh)| refresh.id == id).map(|(object, _)| object.clone())?;
-        let refresh = self.running.remove(&object)?;
-        Some((object, refresh))
-    }
-}
 
 impl Control {
     /// Schedules the refresh of a catalog or a store.
@@ -246,9 +181,9 @@ impl Control {
     }
 
     /// Queues the revocation of blocked people who still have access in a store, even without an object of theirs.
-    fn revoke_blocked(&mut self, store: &Record<StoreFacts>, places: &[(AccountKey, Email)], now: Now) {
+    fn revoke_blocked(&mut self, store: &Record<StoreFacts>, blocked: &[(AccountKey, Email)], now: Now) {
         let kept = |key: &AccountKey| self.store_of(key).as_ref() == Some(&store.name) && self.is_ours(key);
-        let ours: Vec<&(AccountKey, Email)> = places.iter().filter(|(key, _)| kept(key)).collect();
+        let ours: Vec<&(AccountKey, Email)> = blocked.iter().filter(|(key, _)| kept(key)).collect();
         for (key, email) in ours {
             let object = ChangedObject::new(Origin::of_block(&store.facts, email));
             let trigger = Trigger { lane: Lane::Revocations, object: Some(&object) };

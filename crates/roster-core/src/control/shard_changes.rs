@@ -1,45 +1,19 @@
 //! Changes of the shards of this replica while the loop runs: taking, listing again and releasing. The loop calls it
 //! with each [`ShardEvent`] and each decision.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    AccountState, Control, Effect, Mono, Now, ShardEvent,
+    AccountState, Control, Effect, Now, ShardEvent,
     held_shards::HANDOVER,
     queue::{Trigger, WorkItem},
-    watches::{ListState, Lists},
+    relist::Relist,
+    watches::ListState,
 };
 use crate::{
     model::{AccountKey, KindName, Name, ObjectRef},
     state::Unreadable,
 };
-
-/// Maximum wait for the remaining kinds after the kinds needed for revocations are listed. Older data is acceptable
-/// for the others.
-const FOR_THE_REST: Duration = Duration::from_secs(1);
-
-/// List of all kinds, begun after some shards were taken.
-pub(super) struct Relist {
-    /// Shards that were taken before it began.
-    shards: BTreeSet<u16>,
-    /// Kinds listed since.
-    lists: Lists,
-}
-
-impl Relist {
-    /// Returns the time at which the wait for the remaining kinds ends.
-    pub(super) fn next_due(&self) -> Option<Mono> {
-        self.lists.next_due()
-    }
-
-    /// Returns the kinds that are not listed yet.
-    pub(super) fn missing(&self) -> Vec<&'static str> {
-        self.lists.missing()
-    }
-}
 
 impl Control {
     /// Returns the shard of an account.
@@ -98,7 +72,7 @@ impl Control {
             Some(relist) => relist.lists.are_late() && !unlisted.is_subset(&relist.shards),
         };
         if begins {
-            self.relist = Some(Relist { shards: unlisted.clone(), lists: Lists::new(FOR_THE_REST) });
+            self.relist = Some(Relist::new(unlisted.clone()));
         }
         begins
     }

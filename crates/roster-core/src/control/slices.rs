@@ -140,13 +140,13 @@ mod tests {
 
     #[test]
     fn other_changes_keep_their_order_in_slices_of_equal_size() {
-        let changes: Vec<Change> = (0..7).map(|place| change(&format!("m{place}"), Phase::Grant, false)).collect();
+        let changes: Vec<Change> = (0..7).map(|number| change(&format!("m{number}"), Phase::Grant, false)).collect();
         assert_eq!(cut_of(changes, 3), [vec!["m0", "m1", "m2"], vec!["m3", "m4", "m5"], vec!["m6"]]);
     }
 
     #[test]
     fn an_interrupted_plan_keeps_only_applied_changes_without_withdrawn_members() {
-        let changes: Vec<Change> = (0..4).map(|place| change(&format!("m{place}"), Phase::Grant, false)).collect();
+        let changes: Vec<Change> = (0..4).map(|number| change(&format!("m{number}"), Phase::Grant, false)).collect();
         let mut plan = Plan::default();
         plan.changes = changes;
         keep_done(&mut plan, 3, &[Email::as_stored("m1")].into());

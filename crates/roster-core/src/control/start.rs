@@ -6,7 +6,7 @@ use super::{
     Control, Delete, DeletionState, Effect, Handle, Now, Pass, PassId, PassWork, Permit, Reconcile,
     pass::Running,
     queue::{Admission, Completion, Lane, Pending, WaitingForPass},
-    shard_changes::Relist,
+    relist::Relist,
     statuses::StatusLane,
     watches::Listed,
 };

@@ -10,10 +10,10 @@ use std::{
     time::Duration,
 };
 
-use super::{ApiFault, Effect, Mono, Now, PassId, fair_queue::FairQueue};
+use super::{ApiFault, Effect, Mono, Now, PassId, StatusWrite, StatusWritten, fair_queue::FairQueue};
 use crate::{
     api::MemberAccess,
-    model::{AccountKey, Name, ObjectRef, Seed, SeededState},
+    model::{AccountKey, ObjectRef, Seed, SeededState},
     report::{Detail, Notice, Rendered, Report, render},
     state::{Meta, StatusDigest},
 };
@@ -41,31 +41,6 @@ pub(super) enum StatusLane {
     Changes,
     /// One of many statuses, such as those of a whole account.
     Bulk,
-}
-
-/// Status write to be sent.
-#[derive(Clone, Debug)]
-pub struct StatusWrite {
-    /// The object.
-    pub object: ObjectRef,
-    /// Version of the object that the status was rendered against. A patch of a former leader has an old one and is
-    /// refused.
-    pub resource_version: Name,
-    /// The status.
-    pub status: serde_json::Value,
-    /// Whether to replace the whole status; server-side apply would keep fields that others have added.
-    pub replace: bool,
-    /// Pass that reports it, if a user waits for it.
-    pub pass: Option<PassId>,
-}
-
-/// Object whose status was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusWritten {
-    /// UID; an object of the same name may have another one by now.
-    pub uid: Name,
-    /// New resourceVersion.
-    pub resource_version: Name,
 }
 
 /// Report that is queued for an object.
@@ -345,7 +320,10 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{model::KindName, report::Detail};
+    use crate::{
+        model::{KindName, Name},
+        report::Detail,
+    };
 
     const NOW: Now = Now { mono: Mono(Duration::ZERO), wall: Timestamp::UNIX_EPOCH };
 
@@ -401,8 +379,8 @@ mod tests {
                 queue_status(&mut statuses, "large", KindName::Membership, 1, lane);
             }
         }
-        let places = statuses.lanes.iter_mut().map(|lane| std::iter::from_fn(|| lane.next()).count());
-        assert_eq!(places.collect::<Vec<_>>(), [1, 1]);
+        let queued = statuses.lanes.iter_mut().map(|lane| std::iter::from_fn(|| lane.next()).count());
+        assert_eq!(queued.collect::<Vec<_>>(), [1, 1]);
     }
 
     #[test]

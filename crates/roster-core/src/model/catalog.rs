@@ -28,9 +28,9 @@ pub struct Catalog {
     pub default_role: Option<usize>,
     /// Indexes of the sections that custom roles cannot configure.
     pub custom_not_applicable: BTreeSet<usize>,
-    pub(super) section_places: HashMap<Name, usize>,
-    pub(super) role_places: HashMap<Name, usize>,
-    pub(super) restriction_places: HashMap<Name, usize>,
+    pub(super) section_indexes: HashMap<Name, usize>,
+    pub(super) role_indexes: HashMap<Name, usize>,
+    pub(super) restriction_indexes: HashMap<Name, usize>,
 }
 
 /// Properties of a section besides its ladder.
@@ -100,7 +100,7 @@ impl Catalog {
     /// Returns the index of a section; `None` if the catalog does not have it.
     #[must_use]
     pub fn section(&self, name: &str) -> Option<usize> {
-        self.section_places.get(name).copied()
+        self.section_indexes.get(name).copied()
     }
 
     /// Returns the rank of a level on a section's ladder; `None` if the ladder does not have it.
@@ -125,13 +125,13 @@ impl Catalog {
     /// Returns the index of a predefined role; `None` if the catalog does not have it.
     #[must_use]
     pub fn role(&self, name: &str) -> Option<usize> {
-        self.role_places.get(name).copied()
+        self.role_indexes.get(name).copied()
     }
 
     /// Returns the index of a restriction; `None` if the catalog does not have it.
     #[must_use]
     pub fn restriction(&self, name: &str) -> Option<usize> {
-        self.restriction_places.get(name).copied()
+        self.restriction_indexes.get(name).copied()
     }
 
     /// Returns the names of the sections, in the catalog's order.

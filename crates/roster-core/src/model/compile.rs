@@ -50,12 +50,12 @@ impl Compiler {
     }
 
     fn section(&mut self, field: &FieldPath, name: &str) -> Option<usize> {
-        let place = self.catalog.section(name);
-        if place.is_none() {
+        let index = self.catalog.section(name);
+        if index.is_none() {
             let section = Unknown::among(name, self.catalog.section_names());
             self.fault(field, Fault::UnknownSection(section));
         }
-        place
+        index
     }
 
     fn rank(&mut self, field: &FieldPath, section: usize, level: &str) -> Option<u8> {
@@ -68,7 +68,7 @@ impl Compiler {
 
     fn sections(&mut self, spec: &PermissionCatalogSpec) {
         let mut ladders = Vec::with_capacity(spec.sections.len());
-        for (place, section) in spec.sections.iter().enumerate() {
+        for (index, section) in spec.sections.iter().enumerate() {
             let levels: Vec<Name> = match &section.levels {
                 Some(levels) => levels.iter().map(Name::from).collect(),
                 None => DEFAULT_LADDER.into_iter().map(Name::from).collect(),
@@ -81,18 +81,18 @@ impl Compiler {
                 self.fault(&field.field("levels"), Fault::RepeatedLevel);
             }
             ladders.push(Ladder { section: Name::from(&section.name), levels });
-            if self.catalog.section_places.insert(Name::from(&section.name), place).is_some() {
+            if self.catalog.section_indexes.insert(Name::from(&section.name), index).is_some() {
                 self.fault(&field, Fault::Repeated);
             }
         }
         self.catalog.layout = Layout::new(ladders);
-        for (place, section) in spec.sections.iter().enumerate() {
+        for (index, section) in spec.sections.iter().enumerate() {
             let advisories = section
                 .advisories
                 .iter()
                 .filter_map(|advisory| {
                     let field = SECTIONS.item(&section.name).field("advisories");
-                    let above = self.rank(&field, place, &advisory.above)?;
+                    let above = self.rank(&field, index, &advisory.above)?;
                     let (section, message) = (Name::new(&section.name), advisory.message.as_str().into());
                     Some((above, Arc::new(Advisory { section, message })))
                 })
@@ -107,19 +107,19 @@ impl Compiler {
 
     fn requirements(&mut self, spec: &PermissionCatalogSpec) {
         let mut rules = Vec::new();
-        for (place, section) in spec.sections.iter().enumerate() {
+        for (index, section) in spec.sections.iter().enumerate() {
             let field = SECTIONS.item(&section.name).field("requires");
             for requirement in &section.requires {
-                let from = self.rank(&field, place, &requirement.from);
+                let from = self.rank(&field, index, &requirement.from);
                 let needs = self.section(&field, &requirement.section);
                 let level = needs.and_then(|needs| self.rank(&field, needs, &requirement.level));
                 let (Some(from), Some(needs), Some(level)) = (from, needs, level) else { continue };
-                if needs == place {
+                if needs == index {
                     self.fault(&field, Fault::RequiresItself);
                 } else if from == 0 {
                     self.fault(&field, Fault::FirstLevelRequires(Name::new(&requirement.from)));
                 } else {
-                    rules.push(Rule { section: place, from, needs, level });
+                    rules.push(Rule { section: index, from, needs, level });
                 }
             }
         }
@@ -137,7 +137,7 @@ impl Compiler {
     }
 
     fn restrictions(&mut self, spec: &PermissionCatalogSpec) {
-        for (place, restriction) in spec.restrictions.iter().enumerate() {
+        for (index, restriction) in spec.restrictions.iter().enumerate() {
             let field = FieldPath::new("spec.restrictions").item(&restriction.name);
             let mut caps: Caps = std::iter::repeat_n(u8::MAX, self.catalog.layout.len()).collect();
             for (name, level) in &restriction.caps {
@@ -150,7 +150,7 @@ impl Compiler {
             if restriction.lifting.grants_owner_access && spec.owner_role.is_none() {
                 self.fault(&field.field("lifting"), Fault::NoOwnerRole);
             }
-            if self.catalog.restriction_places.insert(Name::from(&restriction.name), place).is_some() {
+            if self.catalog.restriction_indexes.insert(Name::from(&restriction.name), index).is_some() {
                 self.fault(&field, Fault::Repeated);
             }
             self.catalog.restrictions.push(Restriction {
@@ -164,7 +164,7 @@ impl Compiler {
     }
 
     fn roles(&mut self, spec: &PermissionCatalogSpec) {
-        for (place, role) in spec.roles.iter().enumerate() {
+        for (index, role) in spec.roles.iter().enumerate() {
             let field = ROLES.item(&role.name);
             let not_applicable = self.section_set(&field.field("notApplicable"), &role.not_applicable);
             let ranks = self.role_ranks(&field, role, &not_applicable);
@@ -173,7 +173,7 @@ impl Compiler {
             {
                 self.fault(&field.field("advice"), Fault::HolderLimits { minimum: *min, maximum: *max });
             }
-            if self.catalog.role_places.insert(Name::from(&role.name), place).is_some() {
+            if self.catalog.role_indexes.insert(Name::from(&role.name), index).is_some() {
                 self.fault(&field, Fault::Repeated);
             }
             self.catalog.roles.push(PredefinedRole {
@@ -198,9 +198,9 @@ impl Compiler {
             }
             let ladders = self.catalog.layout.ladders().iter().enumerate();
             return ladders
-                .map(|(place, ladder)| {
+                .map(|(index, ladder)| {
                     let top = u8::try_from(ladder.levels.len().saturating_sub(1)).unwrap_or(0);
-                    if not_applicable.contains(&place) { 0 } else { top }
+                    if not_applicable.contains(&index) { 0 } else { top }
                 })
                 .collect();
         }
@@ -225,7 +225,7 @@ impl Compiler {
     fn defaults(&mut self, spec: &PermissionCatalogSpec) {
         if let Some(name) = &spec.owner_role {
             self.catalog.owner_role = self.catalog.role(name);
-            match self.catalog.owner_role.map(|place| &self.catalog.roles[place]) {
+            match self.catalog.owner_role.map(|index| &self.catalog.roles[index]) {
                 None => self.unknown_role(&FieldPath::new("spec.ownerRole"), name),
                 Some(role) if role.overridable => {
                     self.fault(&ROLES.item(name).field("overridable"), Fault::OwnerRoleOverridable);
@@ -236,7 +236,7 @@ impl Compiler {
         if let Some(name) = &spec.default_role {
             let field = FieldPath::new("spec.defaultRole");
             self.catalog.default_role = self.catalog.role(name);
-            match self.catalog.default_role.map(|place| &self.catalog.roles[place]) {
+            match self.catalog.default_role.map(|index| &self.catalog.roles[index]) {
                 None => self.unknown_role(&field, name),
                 Some(role) if role.held_by == HeldBy::AccountOwner => {
                     self.fault(&field, Fault::DefaultRoleHeldByOwner(Name::new(name)));
@@ -262,8 +262,8 @@ impl Compiler {
     }
 
     fn separation(&mut self, spec: &PermissionCatalogSpec) {
-        for (place, rule) in spec.separation.iter().enumerate() {
-            let field = FieldPath::new("spec.separation").item(&place.to_string());
+        for (index, rule) in spec.separation.iter().enumerate() {
+            let field = FieldPath::new("spec.separation").item(&index.to_string());
             for one in &rule.sections {
                 if let Some(section) = self.section(&field, &one.name) {
                     self.rank(&field, section, &one.level);
@@ -284,8 +284,8 @@ impl Compiler {
 /// the rules that can lower the level it needs come before it.
 fn order_rules(rules: &[Rule], sections: usize) -> Result<Vec<Rule>, Vec<Rule>> {
     let mut of_section: Vec<Vec<usize>> = vec![Vec::new(); sections];
-    for (place, rule) in rules.iter().enumerate() {
-        of_section[rule.section].push(place);
+    for (index, rule) in rules.iter().enumerate() {
+        of_section[rule.section].push(index);
     }
     // A rule depends on the rules that apply at the level it needs.
     let next_built_on = |rule: &Rule, from: usize| {
@@ -311,8 +311,8 @@ fn order_rules(rules: &[Rule], sections: usize) -> Result<Vec<Rule>, Vec<Rule>> 
             *turn = found + 1;
             match state[other] {
                 Visit::Open => {
-                    let from = path.iter().position(|(place, _)| *place == other).unwrap_or(0);
-                    return Err(path[from..].iter().map(|(place, _)| rules[*place]).collect());
+                    let from = path.iter().position(|(index, _)| *index == other).unwrap_or(0);
+                    return Err(path[from..].iter().map(|(index, _)| rules[*index]).collect());
                 }
                 Visit::Not => {
                     state[other] = Visit::Open;

@@ -89,8 +89,8 @@ impl Layout {
                 let Some((was, rank)) = known.get(ladder.section.as_str()) else { return 0 };
                 // A member who holds a level also holds those below it.
                 let mut held = was.levels.iter().take(usize::from(*rank) + 1).skip(1).rev();
-                let place = held.find_map(|level| ladder.levels.iter().position(|l| l == level));
-                place.and_then(|place| u8::try_from(place).ok()).unwrap_or(0)
+                let index = held.find_map(|level| ladder.levels.iter().position(|l| l == level));
+                index.and_then(|index| u8::try_from(index).ok()).unwrap_or(0)
             })
             .collect()
     }

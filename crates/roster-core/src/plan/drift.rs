@@ -101,7 +101,7 @@ fn between<C: Differs + Translated>(
     let lost = lost.into_iter().flat_map(|(after, before)| lost_levels((before, from), (after, to)));
     for (section, level) in lost {
         let field = format!("permissions.{section}");
-        if !fields.iter().any(|told| told.field == field) {
+        if !fields.iter().any(|known| known.field == field) {
             fields.push(entry(object, &field, NO_ACCESS, level));
         }
     }
@@ -191,13 +191,13 @@ impl Differences {
     }
 
     fn ranks(&mut self, desired: &Ranks, observed: &Ranks, layout: &Layout) -> &mut Self {
-        for (place, ladder) in layout.ladders().iter().enumerate() {
-            let rank = |ranks: &Ranks| ranks.as_slice().get(place).copied();
+        for (index, ladder) in layout.ladders().iter().enumerate() {
+            let rank = |ranks: &Ranks| ranks.as_slice().get(index).copied();
             if rank(desired) == rank(observed) {
                 continue;
             }
             let level = |ranks: &Ranks| {
-                let rank = ranks.as_slice().get(place).map(|rank| usize::from(*rank));
+                let rank = ranks.as_slice().get(index).map(|rank| usize::from(*rank));
                 rank.and_then(|rank| ladder.levels.get(rank))
                     .map_or_else(|| "(unknown)".to_owned(), ToString::to_string)
             };

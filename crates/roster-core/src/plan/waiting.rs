@@ -69,9 +69,9 @@ struct Sections(Vec<Option<usize>>);
 
 impl Sections {
     fn new(observed: &Layout, desired: &Layout) -> Self {
-        let places: BTreeMap<&str, usize> =
-            desired.ladders().iter().enumerate().map(|(place, ladder)| (ladder.section.as_str(), place)).collect();
-        Self(observed.ladders().iter().map(|ladder| places.get(ladder.section.as_str()).copied()).collect())
+        let indexes: BTreeMap<&str, usize> =
+            desired.ladders().iter().enumerate().map(|(index, ladder)| (ladder.section.as_str(), index)).collect();
+        Self(observed.ladders().iter().map(|ladder| indexes.get(ladder.section.as_str()).copied()).collect())
     }
 
     fn waiting(&self, access: &Access, held: Option<&MemberContent>, desired: &Layout, observed: &Layout) -> Access {
@@ -84,10 +84,10 @@ impl Sections {
         let held = held.fitted(observed.len());
         let mut now = held.clone();
         for (section, rank) in now.ranks.as_mut_slice().iter_mut().enumerate() {
-            let Some(place) = self.0.get(section).copied().flatten() else { continue };
-            let wanted = content.ranks.as_slice().get(place).copied().unwrap_or(0);
+            let Some(index) = self.0.get(section).copied().flatten() else { continue };
+            let wanted = content.ranks.as_slice().get(index).copied().unwrap_or(0);
             let level = observed.ladders()[section].levels.get(usize::from(*rank));
-            let is_known = level.is_some_and(|level| desired.ladders()[place].levels.contains(level));
+            let is_known = level.is_some_and(|level| desired.ladders()[index].levels.contains(level));
             if wanted == 0 {
                 *rank = 0;
             } else if is_known {

@@ -16,7 +16,7 @@ impl Definitions {
     #[must_use]
     pub fn default_role(&self) -> Option<RoleName> {
         let AccountResolution::Resolved(whole) = &self.resolution else { return None };
-        whole.catalog.default_role.map(|place| RoleName::predefined(&whole.catalog.roles[place].name))
+        whole.catalog.default_role.map(|index| RoleName::predefined(&whole.catalog.roles[index].name))
     }
 
     /// Returns the number of members that hold a role, the owner included.

@@ -1,10 +1,7 @@
 //! Returns the findings of an Invitation, which becomes a Membership only when it is accepted. Called by reports and by
 //! the CLI.
 
-use super::{
-    AccountResolution, Definitions,
-    member::{Choices, local},
-};
+use super::{AccountResolution, Definitions, member::local, member_parts::Choices};
 use crate::{
     model::{FindingKind, Findings, KindName, Name},
     state::{InvitationFacts, MemberFacts},

@@ -8,21 +8,19 @@ use smallvec::SmallVec;
 
 use super::{
     Access, AccountResolution, Definitions, DesiredMember, MemberContent, Origin, RevocationReason, Window,
-    resolved::{EffectiveCatalog, ResolvedOwner, RolesInForce},
-    role::{FoundRole, advise_on_sections, unavailable},
+    resolved::{EffectiveCatalog, ResolvedOwner},
+    role::advise_on_sections,
 };
 use crate::{
-    api::{MemberDirect, MemberGroups, MemberRole, RoleRef},
+    api::{MemberDirect, MemberGroups},
     model::{
-        Caps, DuplicateMembership, Email, FieldPath, FindingKind, Findings, FindingsBuilder, Grant, Grantor, KindName,
-        MemberInputs, Name, NoTrace, Ranks, RoleName, Source, Unknown, potential,
+        DuplicateMembership, Email, FieldPath, FindingKind, Findings, Grant, KindName, MemberInputs, Name, NoTrace,
+        Ranks, RoleName, Source, potential,
     },
     state::MemberFacts,
 };
 
 const ADDRESS: &str = "spec.user.email";
-const ROLE: &str = "spec.roleRef";
-const GROUPS: &str = "spec.groupRefs";
 
 /// Result of resolving the Memberships of one address.
 #[derive(Clone, Debug, Default)]
@@ -56,26 +54,6 @@ struct SingleMembership {
     uninvited: bool,
 }
 
-/// Resolved references of a Membership or Invitation.
-pub(super) struct Parts<'a> {
-    grants: SmallVec<[Grant<'a>; 4]>,
-    role: Option<RoleName>,
-    restrictions: SmallVec<[(&'a Name, &'a Caps); 4]>,
-    equal_to_owner: Option<(&'a Name, &'a Ranks)>,
-    unknown_restriction: bool,
-    /// First role or group for which something that would lower it is invalid, and the field that names it.
-    at_most: Option<(&'static str, Grantor)>,
-}
-
-/// Choices that a Membership and an Invitation share.
-pub(super) struct Choices<'a> {
-    pub(super) role: Option<&'a RoleRef>,
-    pub(super) groups: &'a [Name],
-    pub(super) apply: &'a [Name],
-    pub(super) lift: &'a [Name],
-    pub(super) acknowledge: &'a [Name],
-}
-
 impl MemberFacts {
     /// Returns the time in which the Membership grants access, rounded to whole seconds as stores keep it; never longer
     /// than the spec says.
@@ -88,16 +66,6 @@ impl MemberFacts {
         Window {
             starts_at: self.starts_at.map(|at| second(at, 1)),
             expires_at: self.expires_at.map(|at| second(at, 0)),
-        }
-    }
-
-    pub(super) fn choices(&self) -> Choices<'_> {
-        Choices {
-            role: self.role.as_deref(),
-            groups: &self.groups,
-            apply: &self.apply,
-            lift: &self.lift,
-            acknowledge: &self.acknowledge,
         }
     }
 }
@@ -294,131 +262,6 @@ impl Definitions {
         };
         SingleMembership { content, potential, view, at_most, uninvited }
     }
-
-    /// Looks up the references of a Membership or Invitation. A reference that points to nothing is a fault and grants
-    /// nothing.
-    pub(super) fn parts<'a>(
-        &'a self,
-        whole: &'a EffectiveCatalog,
-        choices: &Choices<'a>,
-        findings: &mut FindingsBuilder<'_>,
-    ) -> Parts<'a> {
-        let catalog = whole.catalog.as_ref();
-        let rules = &whole.facts.spec.members;
-        let mut parts = Parts {
-            grants: SmallVec::new(),
-            role: None,
-            restrictions: SmallVec::new(),
-            equal_to_owner: None,
-            unknown_restriction: false,
-            at_most: None,
-        };
-        self.grant_role(whole, choices, &mut parts, findings);
-        if rules.groups == MemberGroups::Forbidden && !choices.groups.is_empty() {
-            findings.add(GROUPS, FindingKind::GroupRefsForbidden);
-        } else {
-            for name in choices.groups {
-                if let Some((name, group)) = self.groups.get_key_value(name) {
-                    parts.grants.push(Grant { source: Source::Group(name), ranks: &group.ranks });
-                    if group.at_most {
-                        parts.at_most.get_or_insert_with(|| (GROUPS, Grantor::Group(name.clone())));
-                    }
-                } else {
-                    findings.add(
-                        GROUPS,
-                        FindingKind::GroupMissing(Unknown::among(name, self.groups.keys().map(Name::as_str))),
-                    );
-                }
-            }
-        }
-
-        for name in choices.apply.iter().chain(choices.lift) {
-            if catalog.restriction(name).is_none() {
-                parts.unknown_restriction = true;
-                findings.add(
-                    "spec.restrictions",
-                    FindingKind::RestrictionMissing(Unknown::among(name, catalog.restriction_names())),
-                );
-            }
-        }
-        for restriction in &catalog.restrictions {
-            let listed = choices.lift.contains(&restriction.name);
-            let confirmed = !restriction.needs_confirmation || choices.acknowledge.contains(&restriction.name);
-            if listed && !confirmed {
-                let missing = FindingKind::ConfirmationMissing(restriction.name.clone());
-                findings.add("spec.restrictions.lift", missing);
-            }
-            let applied = choices.apply.contains(&restriction.name);
-            // The schema forbids to apply and lift one restriction; if both are set, the restriction applies.
-            let lifted = listed && confirmed && !applied;
-            if lifted && restriction.grants_owner_access {
-                let owner = catalog.owner_role.map(|place| &whole.predefined[place]);
-                parts.equal_to_owner = parts.equal_to_owner.or(owner.map(|ranks| (&restriction.name, ranks)));
-            }
-            if applied || (restriction.applied_by_default && !lifted) {
-                parts.restrictions.push((&restriction.name, &restriction.caps));
-            }
-        }
-        if let Some((lifted, _)) = parts.equal_to_owner
-            && !choices.apply.is_empty()
-        {
-            let (lifted, applied) = (lifted.clone(), choices.apply.into());
-            findings.add_whole(FindingKind::RestrictionsWithoutEffect { lifted, applied });
-        }
-        parts
-    }
-
-    fn grant_role<'a>(
-        &'a self,
-        whole: &'a EffectiveCatalog,
-        choices: &Choices<'a>,
-        parts: &mut Parts<'a>,
-        findings: &mut FindingsBuilder<'_>,
-    ) {
-        let catalog = whole.catalog.as_ref();
-        let roles = RolesInForce {
-            catalog,
-            predefined: &whole.predefined,
-            at_most: &whole.at_most,
-            custom: &self.roles,
-            account_type: self.account_type,
-        };
-        let Some(reference) = choices.role else {
-            if let Some(place) = catalog.default_role {
-                if let Some(cause) = unavailable(catalog, place, self.account_type) {
-                    findings.add(ROLE, FindingKind::DefaultRoleUnavailable(cause));
-                    return;
-                }
-                grant_predefined(whole, place, parts);
-            } else if whole.facts.spec.members.role == MemberRole::Required {
-                findings.add(ROLE, FindingKind::RoleRequired);
-            }
-            return;
-        };
-        match roles.find(reference) {
-            Err(kind) => findings.add(ROLE, kind),
-            Ok(FoundRole { place: Some(place), .. }) => grant_predefined(whole, place, parts),
-            Ok(found) => {
-                if let Some((name, _)) = self.roles.get_key_value(reference.name.as_str()) {
-                    parts.grants.push(Grant { source: Source::Role(name), ranks: found.ranks });
-                    parts.role = Some(RoleName::custom(name));
-                    if found.at_most {
-                        parts.at_most = Some((ROLE, Grantor::Role(name.clone())));
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Grants the predefined role at index `place`, with its effective permissions in this account.
-fn grant_predefined<'a>(whole: &'a EffectiveCatalog, place: usize, parts: &mut Parts<'a>) {
-    let name = &whole.catalog.roles[place].name;
-    parts.grants.push(Grant { source: Source::PredefinedRole(name), ranks: &whole.predefined[place] });
-    parts.role = Some(RoleName::predefined(name));
-    if whole.at_most[place] {
-        parts.at_most = Some((ROLE, Grantor::PredefinedRole(name.clone())));
-    }
 }
 
 /// Returns the owner's only grant: the owner role, which no restriction lowers.
@@ -430,12 +273,6 @@ pub(super) fn owner_grant<'a>(whole: &'a EffectiveCatalog, owner: &ResolvedOwner
 /// Returns the owner's grant as the inputs of [`potential()`].
 pub(super) fn owner_inputs<'a>(grants: &'a [Grant<'a>; 1]) -> MemberInputs<'a> {
     MemberInputs { grants, equal_to_owner: None, restrictions: &[] }
-}
-
-impl Parts<'_> {
-    pub(super) fn inputs(&self) -> MemberInputs<'_> {
-        MemberInputs { grants: &self.grants, equal_to_owner: self.equal_to_owner, restrictions: &self.restrictions }
-    }
 }
 
 fn invitation_missing(

@@ -12,6 +12,7 @@ mod desired;
 mod holders;
 mod invitation;
 mod member;
+mod member_parts;
 mod potential;
 mod resolved;
 mod role;

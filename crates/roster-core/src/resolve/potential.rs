@@ -129,8 +129,8 @@ impl Definitions {
         let AccountResolution::Resolved(whole) = &self.resolution else { return None };
         match name.kind {
             RoleRefKind::PredefinedRole => {
-                let place = whole.catalog.role(&name.name)?;
-                unavailable(&whole.catalog, place, self.account_type).is_none().then(|| &whole.predefined[place])
+                let index = whole.catalog.role(&name.name)?;
+                unavailable(&whole.catalog, index, self.account_type).is_none().then(|| &whole.predefined[index])
             }
             RoleRefKind::Role => {
                 let role = self.roles.get(&name.name).filter(|role| role.overrides.is_none() && role.usable)?;
@@ -184,11 +184,11 @@ impl Definitions {
         })
     }
 
-    /// Returns whether members of this account can hold the predefined role at index `place`, or its owner holds it.
+    /// Returns whether members of this account can hold the predefined role with this index, or its owner holds it.
     #[must_use]
-    pub fn is_available(&self, place: usize) -> bool {
+    pub fn is_available(&self, index: usize) -> bool {
         let AccountResolution::Resolved(whole) = &self.resolution else { return false };
-        whole.owner.as_ref().is_some_and(|owner| owner.role == place)
-            || unavailable(&whole.catalog, place, self.account_type).is_none()
+        whole.owner.as_ref().is_some_and(|owner| owner.role == index)
+            || unavailable(&whole.catalog, index, self.account_type).is_none()
     }
 }

@@ -49,18 +49,18 @@ pub(super) fn advise_on_levels(catalog: &Catalog, ranks: &Ranks, findings: &mut 
 /// Advises on levels for which the catalog has an advisory: on the member who holds them, and on the role or group that
 /// grants them.
 pub(super) fn advise_on_sections(catalog: &Catalog, ranks: &Ranks, findings: &mut FindingsBuilder<'_>) {
-    for ((place, section), rank) in catalog.sections.iter().enumerate().zip(ranks.as_slice()) {
+    for ((index, section), rank) in catalog.sections.iter().enumerate().zip(ranks.as_slice()) {
         for (_, advisory) in section.advisories.iter().filter(|(above, _)| rank > above) {
-            let (level, advisory) = (Name::new(catalog.level(place, *rank)), advisory.clone());
+            let (level, advisory) = (Name::new(catalog.level(index, *rank)), advisory.clone());
             findings.add_whole(FindingKind::Advisory { level, advisory });
         }
     }
 }
 
-/// Returns the reason why members of this type of account cannot hold the predefined role at index `place`; `None` if
+/// Returns the reason why members of this type of account cannot hold the predefined role with this index; `None` if
 /// they can.
-pub(super) fn unavailable(catalog: &Catalog, place: usize, account_type: AccountType) -> Option<Unavailable> {
-    let predefined = &catalog.roles[place];
+pub(super) fn unavailable(catalog: &Catalog, index: usize, account_type: AccountType) -> Option<Unavailable> {
+    let predefined = &catalog.roles[index];
     let role = predefined.name.clone();
     if predefined.held_by == HeldBy::AccountOwner {
         return Some(Unavailable::HeldByOwner { role });
@@ -92,14 +92,14 @@ pub(super) fn apply_overrides(
     for (index, (role, target)) in overrides.iter().enumerate() {
         let mut findings = FindingsBuilder::new(KindName::Role, &account.namespace, &role.name);
         let target_name = || Name::new(target);
-        let Some(place) = catalog.role(target) else {
+        let Some(role_index) = catalog.role(target) else {
             let unknown = Unknown::among(target, catalog.role_names());
             let missing = FindingKind::PredefinedRoleMissing { role: unknown, is_custom: false };
             findings.add("spec.overrides", missing);
             resolved.push((index, ResolvedRole::nothing(catalog, role, findings.finish())));
             continue;
         };
-        let predefined = &catalog.roles[place];
+        let predefined = &catalog.roles[role_index];
         let mut ranks = predefined.ranks.clone();
         let is_taken = catalog.role(&role.name).is_some();
         if is_taken {
@@ -111,14 +111,14 @@ pub(super) fn apply_overrides(
         } else if !is_taken {
             set_cells(catalog, &role.spec.permissions, &predefined.not_applicable, &mut ranks, &mut findings);
             // Of two overrides the lower level counts, in each section.
-            if overridden[place] {
-                in_force[place].lower_to(ranks.as_slice());
+            if overridden[role_index] {
+                in_force[role_index].lower_to(ranks.as_slice());
             } else {
-                in_force[place] = ranks.clone();
-                overridden[place] = true;
+                in_force[role_index] = ranks.clone();
+                overridden[role_index] = true;
             }
         }
-        at_most[place] |= !findings.findings().is_valid();
+        at_most[role_index] |= !findings.findings().is_valid();
         if count.get(target).is_some_and(|count| *count > 1) {
             findings.add("spec.overrides", FindingKind::OverriddenTwice(target_name()));
         }
@@ -173,12 +173,12 @@ pub(super) fn custom_role(
                 let missing = FindingKind::PredefinedRoleMissing { role, is_custom: false };
                 findings.add("spec.basedOn", missing);
             }
-            Some(place) => {
-                if let Some(cause) = unavailable(catalog, place, account_type) {
+            Some(index) => {
+                if let Some(cause) = unavailable(catalog, index, account_type) {
                     findings.add("spec.basedOn", FindingKind::RoleUnavailable(cause));
                 } else {
-                    ranks = in_force.ranks[place].clone();
-                    at_most |= in_force.at_most[place];
+                    ranks = in_force.ranks[index].clone();
+                    at_most |= in_force.at_most[index];
                 }
             }
         }
@@ -216,7 +216,7 @@ pub(super) fn group(
                 Ok(found) => {
                     ranks.raise_to(found.ranks.as_slice());
                     at_most |= found.at_most;
-                    predefined.extend(found.place.map(|place| catalog.roles[place].name.clone()));
+                    predefined.extend(found.index.map(|index| catalog.roles[index].name.clone()));
                 }
                 Err(kind) => findings.add("spec.roleRefs", kind),
             }
@@ -232,7 +232,7 @@ pub(super) struct FoundRole<'a> {
     /// Permissions that it grants.
     pub(super) ranks: &'a Ranks,
     /// Index of a predefined role in the catalog; `None` for a Role of the account.
-    pub(super) place: Option<usize>,
+    pub(super) index: Option<usize>,
     /// Whether something that would lower its permissions is invalid.
     pub(super) at_most: bool,
 }
@@ -246,7 +246,7 @@ impl<'a> RolesInForce<'a> {
         let role = || Name::new(&reference.name);
         match reference.kind {
             RoleRefKind::PredefinedRole => {
-                let Some(place) = self.catalog.role(&reference.name) else {
+                let Some(index) = self.catalog.role(&reference.name) else {
                     let is_custom = self.custom.contains_key(reference.name.as_str());
                     let role = if is_custom {
                         Unknown::alone(&reference.name)
@@ -255,11 +255,11 @@ impl<'a> RolesInForce<'a> {
                     };
                     return Err(FindingKind::PredefinedRoleMissing { role, is_custom });
                 };
-                if let Some(cause) = unavailable(self.catalog, place, self.account_type) {
+                if let Some(cause) = unavailable(self.catalog, index, self.account_type) {
                     return Err(FindingKind::RoleUnavailable(cause));
                 }
-                let (ranks, at_most) = (&self.predefined[place], self.at_most[place]);
-                Ok(FoundRole { ranks, place: Some(place), at_most })
+                let (ranks, at_most) = (&self.predefined[index], self.at_most[index]);
+                Ok(FoundRole { ranks, index: Some(index), at_most })
             }
             RoleRefKind::Role => {
                 let Some(custom) = self.custom.get(reference.name.as_str()) else {
@@ -274,7 +274,7 @@ impl<'a> RolesInForce<'a> {
                 match &custom.overrides {
                     Some(overrides) => Err(FindingKind::RoleIsOverride { role: role(), overrides: overrides.clone() }),
                     None if custom.usable => {
-                        Ok(FoundRole { ranks: &custom.ranks, place: None, at_most: custom.at_most })
+                        Ok(FoundRole { ranks: &custom.ranks, index: None, at_most: custom.at_most })
                     }
                     None => Err(FindingKind::RoleInvalid { role: role(), reason: custom.findings.reason() }),
                 }

@@ -1,8 +1,10 @@
 //! Record of the last revision of a catalog that reached all of its accounts (docs/decisions/0020-fleet-brake.md).
 //! The cluster client reads it from a ConfigMap, and the index keeps it.
 
-use super::LastRevision;
-use crate::model::Name;
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::CatalogFacts;
+use crate::model::{AccountKey, Name};
 
 /// Content of a catalog's record.
 #[derive(Clone, Debug)]
@@ -11,4 +13,17 @@ pub struct CatalogRecord {
     pub catalog: Option<Name>,
     /// Last revision that reached all accounts; absent if the record cannot be read.
     pub last: Option<LastRevision>,
+}
+
+/// The last revision of a catalog that reached all of its accounts.
+#[derive(Clone, Debug)]
+pub struct LastRevision {
+    /// UID of the catalog object.
+    pub uid: Name,
+    /// Content of the revision.
+    pub facts: Arc<CatalogFacts>,
+    /// Last account, in the order of keys, that follows the present revision instead.
+    pub up_to: Option<AccountKey>,
+    /// Accounts up to that one that already needed a person's decision before their turn.
+    pub held_before: BTreeSet<AccountKey>,
 }

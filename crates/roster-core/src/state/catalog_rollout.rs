@@ -5,9 +5,9 @@
 //! in the record: the revision that reached all accounts before, and the last account that follows the present one.
 //! The statuses of the accounts affect only the pace.
 
-use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
+use std::{cmp::Ordering, sync::Arc};
 
-use super::{CatalogFacts, Record};
+use super::{CatalogFacts, LastRevision, Record};
 use crate::{
     api::{ROLLOUT_ANNOTATION, SyncReason},
     model::{AccountKey, Name},
@@ -42,19 +42,6 @@ impl PresentRevision {
     fn counts(&self) -> bool {
         !self.deleting && self.facts.compiled.is_ok()
     }
-}
-
-/// The last revision of a catalog that reached all of its accounts.
-#[derive(Clone, Debug)]
-pub struct LastRevision {
-    /// UID of the catalog object.
-    pub uid: Name,
-    /// Content of the revision.
-    pub facts: Arc<CatalogFacts>,
-    /// Last account, in the order of keys, that follows the present revision instead.
-    pub up_to: Option<AccountKey>,
-    /// Accounts up to that one that already needed a person's decision before their turn.
-    pub held_before: BTreeSet<AccountKey>,
 }
 
 /// State of the rollout of a catalog.

@@ -139,8 +139,8 @@ impl ObjectsInScope {
     /// Returns the Memberships of an address; none if it is not in scope.
     #[must_use]
     pub fn memberships_of(&self, email: &Email) -> &[Arc<Record<MemberFacts>>] {
-        let place = self.members.binary_search_by(|(other, _)| other.cmp(email)).ok();
-        place.and_then(|place| self.members.get(place)).map_or(&[], |(_, records)| records.as_slice())
+        let index = self.members.binary_search_by(|(other, _)| other.cmp(email)).ok();
+        index.and_then(|index| self.members.get(index)).map_or(&[], |(_, records)| records.as_slice())
     }
 
     /// Returns the name of the first Membership of an address.

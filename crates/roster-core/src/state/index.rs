@@ -122,23 +122,6 @@ impl AccountEntry {
     }
 }
 
-/// Part of the cluster that a change affects.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Impact {
-    /// A whole account.
-    Account(AccountKey),
-    /// One address in an account.
-    Member(AccountKey, Email),
-    /// Counts in the status of an account; no access.
-    AccountStatus(AccountKey),
-    /// Status and finalizer of a catalog.
-    Catalog(Name),
-    /// Status and finalizer of a store.
-    Store(Name),
-    /// A status of Roster that someone else wrote.
-    Status(ObjectRef),
-}
-
 impl Index {
     /// Creates an empty index.
     #[must_use]

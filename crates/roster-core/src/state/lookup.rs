@@ -12,8 +12,8 @@ impl Index {
     pub fn accounts_of(&self, email: &Email) -> impl Iterator<Item = &AccountKey> {
         let keys = self.people.get(email).map(smallvec::SmallVec::as_slice).unwrap_or_default();
         // The keys are sorted, with one entry for each object.
-        let repeats = |place: usize| place > 0 && keys[place - 1] == keys[place];
-        keys.iter().enumerate().filter(move |(place, _)| !repeats(*place)).map(|(_, key)| key)
+        let repeats = |index: usize| index > 0 && keys[index - 1] == keys[index];
+        keys.iter().enumerate().filter(move |(index, _)| !repeats(*index)).map(|(_, key)| key)
     }
 
     /// Returns the Memberships of an address over all accounts, by account and name.
@@ -50,8 +50,8 @@ impl Index {
         let Some(email) = email else { return };
         let keys = self.people.entry(email.clone()).or_default();
         // Behind the entries of the same account, of which there may be very many.
-        let place = keys.partition_point(|key| key <= account);
-        keys.insert(place, account.clone());
+        let index = keys.partition_point(|key| key <= account);
+        keys.insert(index, account.clone());
     }
 
     /// Records that an object of an account no longer has an address.

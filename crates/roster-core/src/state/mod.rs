@@ -5,14 +5,19 @@
 //! ([`WatchEvent`]) and returns what each change affects ([`Impact`]). It makes no decision about access, and also
 //! works in a process that holds no lease.
 
+mod account_changes;
 mod annotations;
+mod belongings;
 mod catalog_record;
 mod catalog_rollout;
 mod changes;
 mod event;
 mod facts;
+mod impact;
 mod in_scope;
 mod index;
+mod index_tally;
+mod index_unreadable;
 mod known_store;
 mod lookup;
 mod objects;
@@ -22,16 +27,18 @@ mod revisions;
 mod snapshot;
 mod source;
 mod status_digest;
+mod store_changes;
 mod tally;
 mod unreadable;
 
 pub use annotations::{AccountAnnotations, Annotations, annotations_of};
-pub use catalog_record::CatalogRecord;
-pub use catalog_rollout::{LastRevision, PresentRevision, Progress, Rollout, RolloutState, Step, progress};
+pub use catalog_record::{CatalogRecord, LastRevision};
+pub use catalog_rollout::{PresentRevision, Progress, Rollout, RolloutState, Step, progress};
 pub use event::WatchEvent;
 pub use facts::{AccountFacts, CatalogFacts, GroupFacts, InvitationFacts, MemberFacts, RoleFacts, StoreFacts};
+pub use impact::Impact;
 pub use in_scope::{Counts, Memberships, ObjectsInScope};
-pub use index::{AccountEntry, Impact, Index};
+pub use index::{AccountEntry, Index};
 pub use known_store::{KnownStore, StoreAnswer};
 pub use record::{Meta, NamespaceRecord, Object, Record, namespace_labels};
 pub use recreated::RecreatedDefinitions;

@@ -15,9 +15,9 @@ fn viewers(count: usize) -> Pass {
 }
 
 fn delete(pass: &mut Pass, from: usize, to: usize) {
-    for place in from..to {
+    for number in from..to {
         let before = pass.world.members.len();
-        pass.world.members.retain(|(_, name), _| *name != format!("m{place}"));
+        pass.world.members.retain(|(_, name), _| *name != format!("m{number}"));
         assert_eq!(pass.world.members.len(), before - 1);
     }
 }
@@ -27,8 +27,8 @@ fn later(pass: &mut Pass, seconds: i64) {
 }
 
 fn suspend(pass: &mut Pass, from: usize, to: usize) {
-    for place in from..to {
-        pass.world.add(&membership(&format!("m{place}"), "roleRef: {name: viewer}, suspended: true"));
+    for number in from..to {
+        pass.world.add(&membership(&format!("m{number}"), "roleRef: {name: viewer}, suspended: true"));
     }
 }
 
@@ -106,8 +106,8 @@ fn an_approval_is_for_this_account_only() {
 #[test]
 fn it_counts_over_a_sliding_window() {
     let mut pass = viewers(20);
-    for place in 0..5 {
-        delete(&mut pass, place, place + 1);
+    for number in 0..5 {
+        delete(&mut pass, number, number + 1);
         assert_eq!(pass.run().guarded, None);
         later(&mut pass, 60);
     }
@@ -125,14 +125,14 @@ fn it_counts_over_a_sliding_window() {
 #[test]
 fn a_member_left_without_access_counts_as_removed() {
     let mut pass = viewers(20);
-    let strip = |pass: &mut Pass, place: usize| {
+    let strip = |pass: &mut Pass, number: usize| {
         pass.world.add(
-            &membership(&format!("m{place}"), "displayName: no role, no access")
+            &membership(&format!("m{number}"), "displayName: no role, no access")
                 .replace("displayName: no role, no access", "groupRefs: []"),
         )
     };
-    for place in 0..5 {
-        strip(&mut pass, place);
+    for number in 0..5 {
+        strip(&mut pass, number);
     }
     let plan = pass.run();
     assert!(plan.removes(), "to be left without access is to be removed");
@@ -157,9 +157,9 @@ fn explicit_revocations_never_count_and_are_never_held() {
     assert_eq!((plan.guarded, pass.memory.members.len()), (None, 0));
 
     let expired =
-        |place: usize| membership(&format!("m{place}"), "roleRef: {name: viewer}, expiresAt: 1960-01-01T00:00:00Z");
+        |number: usize| membership(&format!("m{number}"), "roleRef: {name: viewer}, expiresAt: 1960-01-01T00:00:00Z");
     let mut pass = viewers(10);
-    (0..10).for_each(|place| pass.world.add(&expired(place)));
+    (0..10).for_each(|number| pass.world.add(&expired(number)));
     assert_eq!(pass.run().guarded, None);
     delete(&mut pass, 0, 10);
     assert_eq!((pass.run().guarded, pass.memory.members.len()), (None, 0));
@@ -172,7 +172,7 @@ fn explicit_revocations_never_count_and_are_never_held() {
     );
 
     let mut pass = viewers(10);
-    let blocked: Vec<String> = (0..10).map(|place| format!("{{email: m{place}@acme.example}}")).collect();
+    let blocked: Vec<String> = (0..10).map(|number| format!("{{email: m{number}@acme.example}}")).collect();
     pass.policy.paused = Some(Pause::Asked);
     pass.world
         .add(&format!("kind: IdentityStore\nmetadata: {{name: default}}\nspec: {{blocked: [{}]}}", blocked.join(", ")));
@@ -182,8 +182,8 @@ fn explicit_revocations_never_count_and_are_never_held() {
 #[test]
 fn access_whose_time_is_over_is_not_held() {
     let until =
-        |place: usize, rest: &str| membership(&format!("m{place}"), &format!("roleRef: {{name: viewer}}, {rest}"));
-    let crowd: String = (0..10).map(|place| until(place, "expiresAt: 2030-01-01T00:00:00Z")).collect();
+        |number: usize, rest: &str| membership(&format!("m{number}"), &format!("roleRef: {{name: viewer}}, {rest}"));
+    let crowd: String = (0..10).map(|number| until(number, "expiresAt: 2030-01-01T00:00:00Z")).collect();
     let mut pass = Pass::synced("acme", &(PLAIN.to_owned() + &crowd));
     // The role grants nothing any more, so that the guard fires. One member would start after the current access expires.
     pass.world.add("kind: PermissionCatalog\nmetadata: {name: plain}\nspec: {sections: [{name: docs, levels: [None, View, Edit]}, {name: billing}], roles: [{name: viewer}]}");
@@ -317,16 +317,16 @@ fn an_effective_holder_allows_the_removal_of_another() {
 #[test]
 fn drift_corrections_do_not_count_but_removals_of_undeclared_members_do() {
     let mut pass = viewers(10);
-    for place in 0..8 {
+    for number in 0..8 {
         let end = |content: &mut MemberContent| content.ranks = [2, 1].into_iter().collect();
-        pass.memory.tamper(&format!("m{place}@acme.example"), end);
+        pass.memory.tamper(&format!("m{number}@acme.example"), end);
     }
     assert_eq!(pass.run().guarded, None);
     pass.policy.unmanaged = Unmanaged::Remove;
-    for place in 0..8 {
+    for number in 0..8 {
         let content = MemberContent { ranks: [2, 1].into_iter().collect(), ..MemberContent::default() };
         let existing = Existing { content: Some(content), mark: None, fingerprint: None };
-        pass.memory.members.insert(email(&format!("x{place}@acme.example")), existing);
+        pass.memory.members.insert(email(&format!("x{number}@acme.example")), existing);
     }
     assert_eq!(pass.run().guarded.unwrap().members.len(), 8);
 }
@@ -382,8 +382,8 @@ fn removals_held_for_their_number_stay_held_and_the_last_holder_does_not() {
     assert!(pass.run().guarded.unwrap().are_many);
     // Two of them are back, so few removals are left, and the earlier ones are long ago.
     pass.policy.guard.holding = GuardState::HoldsMany;
-    for place in 0..5 {
-        pass.world.add(&membership(&format!("m{place}"), "roleRef: {name: viewer}"));
+    for number in 0..5 {
+        pass.world.add(&membership(&format!("m{number}"), "roleRef: {name: viewer}"));
     }
     later(&mut pass, 3_600);
     let guarded = pass.run().guarded.unwrap();
@@ -393,8 +393,8 @@ fn removals_held_for_their_number_stay_held_and_the_last_holder_does_not() {
     let mut approved = pass.clone();
     approved.policy.guard.approved = vec![guarded.hash];
     assert_eq!(approved.run().approved().count(), 3);
-    for place in 5..8 {
-        pass.world.add(&membership(&format!("m{place}"), "roleRef: {name: viewer}"));
+    for number in 5..8 {
+        pass.world.add(&membership(&format!("m{number}"), "roleRef: {name: viewer}"));
     }
     assert_eq!(pass.run().guarded, None);
     let catalog = PLAIN.replace(

@@ -16,16 +16,16 @@ use roster_core::{
     state::{CatalogFacts, StoreFacts},
 };
 
-fn address(place: usize) -> Email {
-    email(&if place == crate::strategies::MEMBERS {
+fn address(number: usize) -> Email {
+    email(&if number == crate::strategies::MEMBERS {
         "olga@acme.example".to_owned()
     } else {
-        format!("m{place}@acme.example")
+        format!("m{number}@acme.example")
     })
 }
 
-fn stranger(place: usize) -> Email {
-    email(&format!("stranger{place}@acme.example"))
+fn stranger(number: usize) -> Email {
+    email(&format!("stranger{number}@acme.example"))
 }
 
 /// Applies the event; returns the scope of the next pass.
@@ -37,17 +37,17 @@ fn happen(pass: &mut Pass, event: &Event) -> Scope {
         change(account);
     };
     match event {
-        Event::Delete(places) => {
-            pass.world.members.retain(|(_, name), _| !places.iter().any(|place| *name == format!("m{place}")));
+        Event::Delete(numbers) => {
+            pass.world.members.retain(|(_, name), _| !numbers.iter().any(|number| *name == format!("m{number}")));
         }
         Event::Write(facts) => drop(pass.world.members.insert((key, facts.name.clone()), facts.clone())),
-        Event::Role(place, role) => {
-            let name = (key, format!("c{place}").into());
+        Event::Role(number, role) => {
+            let name = (key, format!("c{number}").into());
             pass.world.roles.remove(&name);
             pass.world.roles.extend(role.clone().map(|role| (name, Arc::new(role))));
         }
-        Event::Group(place, group) => {
-            let name = (key, format!("g{place}").into());
+        Event::Group(number, group) => {
+            let name = (key, format!("g{number}").into());
             pass.world.groups.remove(&name);
             pass.world.groups.extend(group.clone().map(|group| (name, Arc::new(group))));
         }
@@ -57,13 +57,15 @@ fn happen(pass: &mut Pass, event: &Event) -> Scope {
             pass.world.catalogs.extend(facts.map(|facts| ("catalog".to_owned(), facts)));
         }
         Event::Suspend(suspended) => change_account(pass, &|account| account.spec.suspended = *suspended),
-        Event::Owner(place) => change_account(pass, &|account| {
-            account.spec.owner = place
-                .map(|place| roster_core::api::Owner { email: address(place).as_str().to_owned(), display_name: None });
+        Event::Owner(number) => change_account(pass, &|account| {
+            account.spec.owner = number.map(|number| roster_core::api::Owner {
+                email: address(number).as_str().to_owned(),
+                display_name: None,
+            });
         }),
-        Event::Block(places) => {
-            let blocked = places.iter().map(|place| roster_core::api::BlockedUser {
-                email: address(*place).as_str().to_owned(),
+        Event::Block(numbers) => {
+            let blocked = numbers.iter().map(|number| roster_core::api::BlockedUser {
+                email: address(*number).as_str().to_owned(),
                 reason: None,
             });
             let spec = IdentityStoreSpec { blocked: blocked.collect(), ..IdentityStoreSpec::default() };
@@ -76,21 +78,21 @@ fn happen(pass: &mut Pass, event: &Event) -> Scope {
         Event::Approve => {
             pass.policy.guard.approved = pass.plan().guarded.map(|guarded| guarded.hash).into_iter().collect();
         }
-        Event::Tamper(place, ranks, ended) => {
-            if let Some(existing) = pass.memory.members.get_mut(&address(*place))
+        Event::Tamper(number, ranks, ended) => {
+            if let Some(existing) = pass.memory.members.get_mut(&address(*number))
                 && let Some(content) = &mut existing.content
             {
                 content.ranks = ranks.iter().copied().collect();
                 content.ended = content.ended.filter(|_| *ended);
             }
         }
-        Event::Stranger(place, ranks, marked) => {
+        Event::Stranger(number, ranks, marked) => {
             let mark = marked.then(|| Mark { cluster: "cluster-2".into(), ..pass.policy.mark.clone() });
             let content = MemberContent { ranks: ranks.iter().copied().collect(), ..MemberContent::default() };
             let existing = Existing { content: Some(content), mark, fingerprint: None };
-            pass.memory.members.insert(stranger(*place), existing);
+            pass.memory.members.insert(stranger(*number), existing);
         }
-        Event::Partial(places) => return Scope::Members(places.iter().map(|place| address(*place)).collect()),
+        Event::Partial(numbers) => return Scope::Members(numbers.iter().map(|number| address(*number)).collect()),
     }
     Scope::Account
 }

@@ -107,10 +107,10 @@ fn a_member_with_a_membership_is_reported_there_and_not_on_the_account() {
 
 #[test]
 fn of_several_failures_each_pass_shows_the_same_one() {
-    let members: String = (0..9).map(|place| membership(&format!("m{place}"), "roleRef: {name: editor}")).collect();
+    let members: String = (0..9).map(|number| membership(&format!("m{number}"), "roleRef: {name: editor}")).collect();
     let pass = Pass::new("acme", World::of(&format!("{PORTAL}{members}")));
     let refuse = |plan: &Plan| {
-        let refused = |place: usize| Err(StoreError::Invalid(format!("no {place}")));
+        let refused = |number: usize| Err(StoreError::Invalid(format!("no {number}")));
         Ok((0..plan.changes.len()).map(refused).collect())
     };
     let say = || {

@@ -38,8 +38,8 @@ fn last(generation: i64, up_to: Option<&str>) -> LastRevision {
     }
 }
 
-fn key(place: usize) -> AccountKey {
-    AccountKey::new("acme", &format!("a{place:02}"))
+fn key(number: usize) -> AccountKey {
+    AccountKey::new("acme", &format!("a{number:02}"))
 }
 
 /// Returns the generation that an account follows.
@@ -93,7 +93,7 @@ fn a_record_that_is_ahead_of_the_catalog_counts() {
 
 #[test]
 fn each_step_has_twice_as_many_accounts() {
-    let mut accounts: Vec<_> = (0..12).map(|place| (key(place), RolloutState::Waits)).collect();
+    let mut accounts: Vec<_> = (0..12).map(|number| (key(number), RolloutState::Waits)).collect();
     let (mut up_to, mut sizes) = (None, Vec::new());
     loop {
         let now = progress(up_to.as_ref(), &accounts);
@@ -120,8 +120,8 @@ fn each_step_has_twice_as_many_accounts() {
 fn a_rollout_stops_at_the_first_account_that_refuses_it() {
     let guarded = RolloutState::Stopped(SyncReason::RemovalGuarded);
     let accounts: Vec<_> = (0..9)
-        .map(|place| {
-            (key(place), [RolloutState::Done, guarded, RolloutState::Stopped(SyncReason::StoreRejected)][place % 3])
+        .map(|number| {
+            (key(number), [RolloutState::Done, guarded, RolloutState::Stopped(SyncReason::StoreRejected)][number % 3])
         })
         .collect();
     let now = progress(Some(&key(6)), &accounts);
@@ -154,15 +154,15 @@ enum Event {
     Exists(usize, bool),
 }
 
-const PLACES: usize = 10;
+const ACCOUNTS: usize = 10;
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         1 => Just(Event::Edit),
         4 => Just(Event::Refresh),
-        6 => (0..PLACES).prop_map(Event::Pass),
-        1 => (0..PLACES, any::<bool>()).prop_map(|(place, held)| Event::Hold(place, held)),
-        1 => (0..PLACES, any::<bool>()).prop_map(|(place, there)| Event::Exists(place, there)),
+        6 => (0..ACCOUNTS).prop_map(Event::Pass),
+        1 => (0..ACCOUNTS, any::<bool>()).prop_map(|(number, held)| Event::Hold(number, held)),
+        1 => (0..ACCOUNTS, any::<bool>()).prop_map(|(number, there)| Event::Exists(number, there)),
     ]
 }
 
@@ -222,19 +222,19 @@ impl Model {
         match event {
             Event::Edit => self.present.facts = facts(self.generation() + 1),
             Event::Refresh => self.refresh(),
-            Event::Pass(place) => {
-                let followed = self.followed(&key(*place));
-                if let Some(state) = self.accounts.get_mut(&key(*place)) {
+            Event::Pass(number) => {
+                let followed = self.followed(&key(*number));
+                if let Some(state) = self.accounts.get_mut(&key(*number)) {
                     state.generation = followed;
                 }
             }
-            Event::Hold(place, held) => {
-                if let Some(state) = self.accounts.get_mut(&key(*place)) {
+            Event::Hold(number, held) => {
+                if let Some(state) = self.accounts.get_mut(&key(*number)) {
                     state.held = *held;
                 }
             }
-            Event::Exists(place, true) => drop(self.accounts.entry(key(*place)).or_default()),
-            Event::Exists(place, false) => drop(self.accounts.remove(&key(*place))),
+            Event::Exists(number, true) => drop(self.accounts.entry(key(*number)).or_default()),
+            Event::Exists(number, false) => drop(self.accounts.remove(&key(*number))),
         }
     }
 }
@@ -247,17 +247,17 @@ proptest! {
         let mut model = Model {
             present: present(facts(1)),
             last: None,
-            accounts: (0..PLACES).map(|place| (key(place), ReportedState::default())).collect(),
+            accounts: (0..ACCOUNTS).map(|number| (key(number), ReportedState::default())).collect(),
         };
         model.refresh();
         for event in &events {
-            let keys: Vec<AccountKey> = (0..PLACES).map(key).collect();
+            let keys: Vec<AccountKey> = (0..ACCOUNTS).map(key).collect();
             let before: Vec<i64> = keys.iter().map(|key| model.followed(key)).collect();
             let was = (model.generation(), model.states());
             model.happens(event);
             let after: Vec<i64> = keys.iter().map(|key| model.followed(key)).collect();
-            for (place, (before, after)) in std::iter::zip(&before, &after).enumerate() {
-                prop_assert!(after >= before, "{event:?} carries {place} back from {before} to {after}");
+            for (number, (before, after)) in std::iter::zip(&before, &after).enumerate() {
+                prop_assert!(after >= before, "{event:?} carries {number} back from {before} to {after}");
             }
             // In the order of keys, and two revisions at most.
             prop_assert!(after.is_sorted_by(|one, next| one >= next), "{after:?}");
@@ -275,7 +275,7 @@ proptest! {
         // After any history the rollout completes when nothing is held back.
         model.accounts.values_mut().for_each(|state| state.held = false);
         for _ in 0..8 {
-            (0..PLACES).for_each(|place| model.happens(&Event::Pass(place)));
+            (0..ACCOUNTS).for_each(|number| model.happens(&Event::Pass(number)));
             model.refresh();
         }
         prop_assert!(matches!(Rollout::of(&model.present, model.last.as_ref()), Rollout::Done));

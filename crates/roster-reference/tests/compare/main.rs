@@ -16,6 +16,7 @@ mod catalogs;
 mod defects;
 mod dice;
 mod engine;
+mod memory;
 mod planning;
 mod resolving;
 mod worlds;

@@ -22,12 +22,12 @@ pub async fn unicode_quotes_and_slashes_survive(backend: &dyn Backend) {
         "1e3",
         "[]",
     ];
-    for (place, text) in odd.into_iter().enumerate() {
+    for (number, text) in odd.into_iter().enumerate() {
         let mut content = member(&[1, 0, 2]);
         content.display_name = Some(text.into());
         content.external_id = Some(text.into());
         content.groups = [Name::new(text), Name::new("z")].into();
-        world.members.insert(email(&format!("o'hara+{place}/x=*?{{}}`@shop.example")), content);
+        world.members.insert(email(&format!("o'hara+{number}/x=*?{{}}`@shop.example")), content);
         world.roles.insert(RoleName::custom(text), RoleContent { title: text.into(), ranks: ranks(&[0, 1, 0]) });
         world
             .groups
@@ -73,11 +73,11 @@ pub async fn many_members_and_roles(backend: &dyn Backend) {
     world.converge(&*store).await;
     world.assert_held(&world.observe(&*store).await);
     // Every third member is removed, and every second one changes.
-    let mut place = 0;
+    let mut number = 0;
     world.members.retain(|_, content| {
-        place += 1;
-        content.ranks = levels(place + place % 2);
-        place % 3 != 0
+        number += 1;
+        content.ranks = levels(number + number % 2);
+        number % 3 != 0
     });
     world.converge(&*store).await;
     world.assert_held(&world.observe(&*store).await);

@@ -70,7 +70,7 @@ pub enum Act {
     Away(Time),
 }
 
-/// Trouble of the API server.
+/// Failure of the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApiFailure {
     /// Requests fail.

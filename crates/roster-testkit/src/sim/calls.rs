@@ -14,20 +14,11 @@ use super::{
     action::ApiFailure,
     clock::MILLI,
     cluster::Change,
+    item::{Call, Item},
     objects::condition,
     random::{key, mix},
-    run::{Item, Sim},
+    run::Sim,
 };
-
-/// Request in flight to the API server.
-pub enum Call {
-    /// Write of a status.
-    Status(StatusWrite),
-    /// Update of a catalog's finalizer and record.
-    Catalog(CatalogMaintenance),
-    /// Refresh of a store.
-    Store(StoreRefresh),
-}
 
 pub(super) fn lost() -> ApiFault {
     ApiFault { code: None, message: "no answer".to_owned(), lacks_right: None }

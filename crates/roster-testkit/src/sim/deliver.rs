@@ -5,8 +5,9 @@ use roster_core::{control::Event, model::KindName, state::WatchEvent};
 use super::{
     clock::{MILLI, SECOND},
     cluster::{Change, Definition},
+    item::Item,
     random::mix,
-    run::{Item, Sim},
+    run::Sim,
 };
 
 impl Sim {

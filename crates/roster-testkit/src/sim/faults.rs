@@ -11,7 +11,7 @@ use super::{
     clock::{MINUTE, SECOND, Time},
     cluster::Definition,
     features::Features,
-    people::person,
+    names::person,
     random::{Random, mix},
     run::Config,
 };
@@ -73,14 +73,15 @@ fn replace_stores(actions: &mut Vec<Action>, seed: u64, config: &Config, account
     }
 }
 
-type Trouble = (Act, Option<(Time, Act)>);
+/// Fault, and the action that ends it after some time.
+type FaultActions = (Act, Option<(Time, Act)>);
 
 fn fault(
     random: &mut Random,
     features: &Features,
     config: &Config,
     accounts: &[(AccountKey, Name)],
-) -> Option<Trouble> {
+) -> Option<FaultActions> {
     let replica = usize::try_from(random.below(config.replicas as u64)).unwrap_or(0);
     let kind = *random.pick(&KindName::ALL);
     let lasts = random.between(1, 50) * SECOND;

@@ -11,7 +11,7 @@ use roster_core::{
 use roster_reference::{AccountAnswer, Statement};
 
 use super::{
-    check::is_blocked,
+    check_removals::is_blocked,
     cluster::{Change, Definition},
     delivered_objects::DeliveredObjects,
     objects::{Body, condition},

@@ -1,11 +1,10 @@
 //! Lease coordinators: the real ones, driven in parallel to each replica's loop. Called by the run.
 
 use roster_core::{
-    contract::Epoch,
     control::{
-        ApiFault, Event, Mono, ShardEvent,
+        Event, Mono, ShardEvent,
         leases::{
-            self, LeaseAnswer, LeaseCall, LeaseEffect, LeaseEvent, LeaseName, LeaseRequest, LeaseTiming, ShardConfig,
+            self, LeaseCall, LeaseEffect, LeaseEvent, LeaseName, LeaseRequest, LeaseTiming, ShardConfig,
             ShardCoordinator,
         },
         shard_of,
@@ -17,10 +16,11 @@ use super::{
     action::ApiFailure,
     calls::{conflict, lost},
     clock::{MILLI, SECOND, Time},
+    item::Item,
     objects::Body,
     random::mix,
-    replica::Replica,
-    run::{Item, Sim},
+    replica::{Held, Replica},
+    run::Sim,
 };
 
 /// Time after which a process that lost a lease participates again.
@@ -31,18 +31,6 @@ fn has_listed(replica: &Replica) -> bool {
     let needed = [KindName::Account, KindName::Membership, KindName::IdentityStore];
     needed.iter().all(|kind| replica.watches.get(kind).is_some_and(|watch| !watch.lists))
 }
-
-/// Shard that a replica's loop was given.
-#[derive(Clone, Copy, Debug)]
-pub struct Held {
-    /// Epoch of the shard.
-    pub epoch: Epoch,
-    /// Whether it is being given back.
-    pub leaving: bool,
-}
-
-/// Reply to a request about Leases.
-pub type LeaseReply = Result<LeaseAnswer, ApiFault>;
 
 impl Sim {
     /// Wakes up a replica's lease coordinator, and creates it at the start of a life.

@@ -1,15 +1,15 @@
-//! Simulator of the controller's loop: the real `Control`, `ShardCoordinator` and `reconcile::run`, and an identity
+//! Simulator of the controller's loop: the real `Control`, `ShardCoordinator` and `run_pass`, and an identity
 //! store in memory. Run by tests and by the command `sim`; one seed decides everything else. No clock, no threads, no
 //! runtime.
 //!
 //! | part | content |
 //! |---|---|
-//! | [`run`] | the scheduler: one queue of items in simulated time |
+//! | [`run`], [`item`] | the scheduler: one queue of items in simulated time |
 //! | [`cluster`], [`objects`], [`lease`] | the API server: versions of objects, a log of each kind; Leases |
 //! | [`replica`], [`world`], `deliver`, `calls`, `passes`, `requests`, [`lease_driver`] | replicas of the controller |
-//! | [`people`], [`specs`], [`faults`], [`features`] | generate the actions and faults of a run; `perform_actions` carries them out |
+//! | [`people`], [`specs`], [`names`], [`faults`], [`features`] | generate the actions and faults of a run; `perform_actions` carries them out |
 //! | [`delivered_objects`] | objects that were delivered to a replica (D), as the reference model reads them |
-//! | [`check`], `revocation_deadlines`, `final_state` | invariants: after each write, each second, at rest |
+//! | [`check`], `check_raises`, `check_removals`, `revocation_deadlines`, `final_state` | invariants: after each write, each second, at rest |
 //! | [`transcript`], [`shrink`] | the transcript of one account, and fewer actions that break the same promise |
 #![allow(
     clippy::panic,
@@ -21,6 +21,8 @@
 pub mod action;
 mod calls;
 pub mod check;
+mod check_raises;
+mod check_removals;
 pub mod clock;
 pub mod cluster;
 mod deliver;
@@ -28,8 +30,10 @@ pub mod delivered_objects;
 pub mod faults;
 pub mod features;
 mod final_state;
+pub mod item;
 pub mod lease;
 pub mod lease_driver;
+pub mod names;
 pub mod objects;
 mod passes;
 pub mod people;
@@ -38,6 +42,7 @@ pub mod random;
 pub mod replica;
 mod requests;
 mod revocation_deadlines;
+pub mod revocation_state;
 pub mod run;
 pub mod shrink;
 pub mod specs;

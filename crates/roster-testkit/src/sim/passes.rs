@@ -2,12 +2,7 @@
 
 use roster_core::control::{Event, Pass, PassId, PassResult};
 
-use super::{
-    clock::Time,
-    random::mix,
-    replica::Running,
-    run::{Item, Sim},
-};
+use super::{clock::Time, item::Item, random::mix, replica::Running, run::Sim};
 
 impl Sim {
     /// Begins a pass.

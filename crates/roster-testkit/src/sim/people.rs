@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use roster_core::{
     api::PAUSED_ANNOTATION,
-    model::{AccountKey, Email, KindName, Name, ObjectRef},
+    model::{AccountKey, KindName, Name, ObjectRef},
 };
 
 use super::{
@@ -13,17 +13,13 @@ use super::{
     clock::{MILLI, MINUTE, SECOND, Time},
     faults,
     features::Features,
+    names::{KEYS, SQL, object, person},
     objects::Spec,
     random::{Random, key, mix},
     run::Config,
     specs::{self, Account, Member},
 };
 use crate::memory::Kind;
-
-/// Name of the transactional store.
-pub const SQL: &str = "sql";
-/// Name of the plain store.
-pub const KEYS: &str = "keys";
 
 /// Returns the settings and all actions of a run.
 #[must_use]
@@ -41,21 +37,21 @@ pub fn generate(seed: u64, features: &Features) -> (Config, Vec<Action>) {
         records: false,
         store_latency: if features.rushes { Random::of(seed, 8).between(4, 300) * MILLI } else { 4 * MILLI },
     };
-    let mut town = Population::new(seed, features, stores.keys().cloned().collect());
-    town.found();
+    let mut population = Population::new(seed, features, stores.keys().cloned().collect());
+    population.create_objects();
     let count = random.between(20, 140);
     for number in 0..count {
-        town.act(number, config.busy);
+        population.act(number, config.busy);
     }
     if features.rushes {
         let count = Random::of(seed, 9).between(5, 30);
         for number in 0..count {
-            town.rush(number, config.busy);
+            population.rush(number, config.busy);
         }
     }
-    faults::add(&mut town.actions, seed, features, &config, &town.accounts);
-    town.actions.sort_by_key(|action| (action.at, action.id));
-    (config, town.actions)
+    faults::add(&mut population.actions, seed, features, &config, &population.accounts);
+    population.actions.sort_by_key(|action| (action.at, action.id));
+    (config, population.actions)
 }
 
 fn stores(features: &Features) -> BTreeMap<Name, Kind> {
@@ -76,18 +72,6 @@ struct Population<'a> {
     accounts: Vec<(AccountKey, Name)>,
     people: u64,
     actions: Vec<Action>,
-}
-
-/// Returns a reference to an object.
-#[must_use]
-pub fn object(kind: KindName, namespace: &str, name: &str) -> ObjectRef {
-    ObjectRef { kind, namespace: Name::new(namespace), name: Name::new(name) }
-}
-
-/// Returns the address of a person by number.
-#[must_use]
-pub fn person(number: u64) -> Email {
-    Email::as_stored(&format!("p{number}@corp.example"))
 }
 
 impl<'a> Population<'a> {
@@ -113,7 +97,7 @@ impl<'a> Population<'a> {
     }
 
     /// Creates the initial objects, in any order.
-    fn found(&mut self) {
+    fn create_objects(&mut self) {
         let mut first: Vec<(ObjectRef, Spec)> = Vec::new();
         for number in 0..3 {
             let labels = BTreeMap::from([("tier".to_owned(), "gold".to_owned())]);
@@ -298,7 +282,7 @@ impl<'a> Population<'a> {
             }
         };
         self.push(id, at, change);
-        for place in 0..random.between(1, 4) {
+        for index in 0..random.between(1, 4) {
             let who = random.below(self.people);
             let (object, mut spec) = self.member(&mut random, &account, who, at);
             let act = if random.chance(25) {
@@ -310,7 +294,7 @@ impl<'a> Population<'a> {
                 Act::Apply(object, spec)
             };
             let after = random.between(1, 2_000) * MILLI;
-            self.push(mix(&[id, place]), at + after, act);
+            self.push(mix(&[id, index]), at + after, act);
         }
     }
 

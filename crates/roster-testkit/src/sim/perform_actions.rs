@@ -13,9 +13,10 @@ use super::{
     action::{Act, Action, StoreFault},
     clock::{SECOND, Time},
     cluster::Definition,
+    item::Item,
     objects::condition,
     random::Random,
-    run::{Item, Sim},
+    run::Sim,
 };
 use crate::memory::{Kind, MemoryStore};
 

@@ -7,8 +7,8 @@ use std::{
 };
 
 use roster_core::{
-    contract::Claim,
-    control::{Control, Pass, PassId, PassResult, leases::ShardCoordinator, reconcile},
+    contract::{Claim, Epoch},
+    control::{Control, Pass, PassId, PassResult, leases::ShardCoordinator, run_pass},
     model::{AccountKey, KindName, Name},
 };
 
@@ -16,7 +16,6 @@ use super::{
     clock::Time,
     cluster::Stored,
     delivered_objects::{DeliveredObjects, Vanished, View},
-    lease_driver::Held,
     world::{Request, SimWorld},
 };
 use crate::memory::Apply;
@@ -71,10 +70,19 @@ impl Running {
         let (pass, world) = (Arc::new(pass), SimWorld::default());
         let future = {
             let (pass, world) = (pass.clone(), world.clone());
-            Box::pin(async move { reconcile::run(&pass, &world).await })
+            Box::pin(async move { run_pass(&pass, &world).await })
         };
         Self { pass, future, world, request: None, apply: None, delivered, began, vanished }
     }
+}
+
+/// Shard that a replica's loop was given.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// Epoch of the shard.
+    pub epoch: Epoch,
+    /// Whether it is being given back.
+    pub leaving: bool,
 }
 
 /// One replica of the controller.

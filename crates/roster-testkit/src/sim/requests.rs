@@ -11,9 +11,10 @@ use roster_core::{
 
 use super::{
     clock::{MILLI, SECOND, Time},
+    item::Item,
     random::key,
     replica::Replica,
-    run::{Item, Sim},
+    run::Sim,
     world::{Answer, Request},
 };
 use crate::memory::{MemoryStore, Progress};

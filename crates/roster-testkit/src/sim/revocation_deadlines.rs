@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use roster_core::{
     model::{AccountKey, Email, Name, Scope},
     plan::{Mark, ObjectKey},
@@ -11,38 +10,17 @@ use roster_core::{
 use roster_reference::Statement;
 
 use super::{
-    check::is_blocked,
+    check_removals::is_blocked,
     clock::{SECOND, Time},
     delivered_objects::DeliveredObjects,
     objects::condition,
+    revocation_state::{Pending, Watched},
     run::Sim,
 };
 use crate::memory::Faults;
 
 /// Time without faults within which a revocation must be in force.
 const PATIENCE: Time = 5 * SECOND;
-
-/// Member whose access was revoked and who still has it.
-#[derive(Clone, Debug)]
-pub struct Pending {
-    /// Time without faults that has passed.
-    good: Time,
-    /// Replica that must apply the revocation.
-    holder: usize,
-    /// Whether it held the shard at the last check. A replica that lost a shard must take it again within [`PATIENCE`],
-    /// and then has the same time again.
-    holds: bool,
-}
-
-/// State of an account at the last check.
-#[derive(Clone, Debug)]
-pub struct Watched {
-    holder: usize,
-    delivered: Arc<DeliveredObjects>,
-    moved: i64,
-    /// Next time at which a member's time window starts or ends.
-    next: Option<Timestamp>,
-}
 
 impl Sim {
     /// Checks revocations.

@@ -3,21 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roster_core::{
-    control::{
-        Control, Effect, Event, PassId, Setup,
-        leases::{CallId, LeaseCall, LeaseEvent},
-    },
-    model::{AccountKey, KindName, Name, ObjectRef, Seed},
+    control::{Control, Effect, Event, Setup, leases::LeaseEvent},
+    model::{AccountKey, Name, Seed},
 };
 
 use super::{
     action::{Act, Action, ApiFailure},
-    calls::Call,
     check::Checker,
     clock::{Clock, MILLI, MINUTE, SECOND, Time},
-    cluster::{Change, Cluster},
+    cluster::Cluster,
     delivered_objects::DeliveredObjects,
-    lease_driver::LeaseReply,
+    item::Item,
     random::mix,
     replica::Replica,
     transcript::{Transcript, Violation},
@@ -47,34 +43,6 @@ pub struct Config {
     pub store_latency: Time,
 }
 
-/// Item of the scheduler's queue.
-pub enum Item {
-    /// An action happens.
-    Act(usize),
-    /// A watch delivers. Fields: replica, life, kind, number of openings.
-    Deliver(usize, u64, KindName, u64),
-    /// A loop wakes up.
-    Wake(usize, u64),
-    /// A store or the API server processes the request of a pass.
-    Pass(usize, u64, PassId),
-    /// A request arrives at the API server.
-    Arrive(usize, u64, Box<Call>),
-    /// A reply arrives at the replica.
-    Reply(usize, u64, Box<Event>, Option<Change>),
-    /// A lease coordinator wakes up, or a replica's life starts.
-    Lease(usize, u64),
-    /// A request about Leases arrives at the API server.
-    LeaseCall(usize, u64, Box<LeaseCall>),
-    /// The reply to such a request arrives.
-    LeaseReply(usize, u64, CallId, Box<LeaseReply>),
-    /// An object of a namespace that is being deleted is removed.
-    Purge(ObjectRef),
-    /// A user confirms on every Account that all its objects exist again after a CRD was recreated.
-    Confirm,
-    /// The invariants in time are checked.
-    Pulse,
-}
-
 /// Id of the simulated cluster.
 pub const CLUSTER: &str = "here";
 
@@ -98,7 +66,7 @@ pub struct Sim {
     pub checker: Checker,
     /// Recorded transcript.
     pub transcript: Transcript,
-    /// Troubles of the API server, with the number of requests left for each.
+    /// Failures of the API server, with the number of requests left for each.
     pub api_failures: Vec<(ApiFailure, u32)>,
     /// Time until which the API server cannot be reached.
     pub away_until: Time,
@@ -150,7 +118,7 @@ impl Sim {
         for replica in 0..sim.replicas.len() {
             sim.at(replica as Time * 300 * MILLI, Item::Lease(replica, 0));
         }
-        sim.at(SECOND, Item::Pulse);
+        sim.at(SECOND, Item::CheckRevocations);
         sim
     }
 
@@ -275,9 +243,9 @@ impl Sim {
             },
             Item::Purge(object) => self.purge(&object),
             Item::Confirm => self.cluster.confirm_all_exist(),
-            Item::Pulse => {
+            Item::CheckRevocations => {
                 self.check_revocations();
-                self.at(self.clock.time + SECOND, Item::Pulse);
+                self.at(self.clock.time + SECOND, Item::CheckRevocations);
             }
         }
     }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{
     clock::{MINUTE, SECOND, Time, nominal},
     features::Features,
-    people::{KEYS, person},
+    names::{KEYS, person},
     random::Random,
 };
 

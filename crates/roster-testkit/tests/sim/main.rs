@@ -2,7 +2,9 @@
 
 mod adverse;
 mod regressions;
+mod revocations;
 mod script;
+mod seeds;
 
 use roster_testkit::sim::{Config, Features, people, play, random::mix, simulate};
 

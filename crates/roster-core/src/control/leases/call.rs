@@ -152,3 +152,32 @@ pub enum LeaseLog {
         error: String,
     },
 }
+
+impl LeaseRequest {
+    /// Returns the request that writes a Lease: replace if it has a resourceVersion, otherwise create.
+    pub(super) fn write(lease: Lease) -> Self {
+        if lease.metadata.resource_version.is_none() {
+            Self::Create(Box::new(lease))
+        } else {
+            Self::Replace(Box::new(lease))
+        }
+    }
+}
+
+impl LeaseAnswer {
+    /// Returns the Lease that was read; `None` if there is none.
+    pub(super) fn found(self) -> Option<Lease> {
+        match self {
+            Self::Found(lease) => lease.map(|lease| *lease),
+            _ => None,
+        }
+    }
+
+    /// Returns the Leases that were listed.
+    pub(super) fn listed(self) -> Vec<Lease> {
+        match self {
+            Self::Listed(leases) => leases,
+            _ => Vec::new(),
+        }
+    }
+}

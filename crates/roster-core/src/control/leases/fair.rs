@@ -69,14 +69,14 @@ mod tests {
     fn round(who: &str, holders: &mut [Option<String>], replicas: &BTreeSet<String>) -> usize {
         let moves = moves(who, holders, replicas);
         for shard in &moves.take {
-            let place = &mut holders[usize::from(*shard)];
-            assert_eq!(*place, None, "{who} takes {shard}");
-            *place = Some(who.to_owned());
+            let holder = &mut holders[usize::from(*shard)];
+            assert_eq!(*holder, None, "{who} takes {shard}");
+            *holder = Some(who.to_owned());
         }
         for shard in &moves.give {
-            let place = &mut holders[usize::from(*shard)];
-            assert_eq!(place.as_deref(), Some(who), "{who} gives {shard}");
-            *place = None;
+            let holder = &mut holders[usize::from(*shard)];
+            assert_eq!(holder.as_deref(), Some(who), "{who} gives {shard}");
+            *holder = None;
         }
         moves.take.len() + moves.give.len()
     }

@@ -11,8 +11,11 @@
 //!
 //! | part | task |
 //! |---|---|
-//! | `round` | reads all Leases every `retry`; announces this replica, takes free shards, releases what others lack |
-//! | `held_lease` | renews each held shard, and releases it |
+//! | `round` | announces this replica, and reads all Leases, every `retry` |
+//! | `taking` | takes free shards, and releases what others lack, in each round |
+//! | `renewal` | renews each held shard, and releases it |
+//! | `round_state`, `held_lease` | state of a round, and of a held shard |
+//! | `config` | settings of a replica |
 //! | `fair` | computes fair shares |
 //! | `observed`, `snapshot` | changes of Leases as observed here; all Leases at one moment |
 //! | `record`, `name` | fields of a Lease, and the names of Roster's Leases |
@@ -29,58 +32,29 @@
 //! which they read right before a write.
 
 mod call;
+mod config;
 mod fair;
 mod held_lease;
 mod name;
 mod observed;
 mod record;
+mod renewal;
 mod round;
+mod round_state;
 mod snapshot;
+mod taking;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 pub use self::{
     call::{CallId, LeaseAnswer, LeaseCall, LeaseEffect, LeaseEvent, LeaseLog, LeaseRequest},
+    config::{LeaseTiming, MAX_SHARDS, ShardConfig},
     name::{LeaseName, NAME},
     record::{epoch, holder},
 };
-use self::{held_lease::HeldLease, observed::ObservedLeases, round::Round};
+use self::{held_lease::HeldLease, observed::ObservedLeases, round_state::Round};
 use super::{Mono, Now};
 use crate::contract::Epoch;
-
-/// Maximum number of shards: each has a Lease that is renewed every other second.
-pub const MAX_SHARDS: u16 = 64;
-
-/// Durations of a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeaseTiming {
-    /// Time that other replicas wait after the last observed change; whole seconds.
-    pub duration: Duration,
-    /// Time after its last renewal for which a holder relies on the Lease. The difference to `duration` is the time
-    /// in which requests in flight must end.
-    pub deadline: Duration,
-    /// Interval between attempts to renew or to take a Lease.
-    pub retry: Duration,
-}
-
-impl Default for LeaseTiming {
-    fn default() -> Self {
-        Self { duration: Duration::from_secs(15), deadline: Duration::from_secs(10), retry: Duration::from_secs(2) }
-    }
-}
-
-/// Settings of a participating replica.
-#[derive(Clone, Debug)]
-pub struct ShardConfig {
-    /// Namespace of the Leases.
-    pub namespace: String,
-    /// Unique name of this process, never used by another one.
-    pub identity: String,
-    /// Number of shards, 1 to [`MAX_SHARDS`].
-    pub shards: u16,
-    /// Times of the leases.
-    pub timing: LeaseTiming,
-}
 
 /// Participation in the sharing of shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

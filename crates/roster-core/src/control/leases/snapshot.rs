@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::coordination::v1::Lease;
 
-use super::{ShardCoordinator, name::LeaseName, record};
+use super::{config::ShardConfig, name::LeaseName, record};
 use crate::contract::Epoch;
 
 /// The Leases of one list.
@@ -28,8 +28,8 @@ pub(super) struct LeaseSnapshot {
 
 impl LeaseSnapshot {
     /// Sorts Leases. `holder` returns the holder of a Lease that has not expired.
-    pub(super) fn new(leases: Vec<Lease>, of: &ShardCoordinator, holder: impl Fn(&Lease) -> Option<String>) -> Self {
-        let shards = of.config.shards;
+    pub(super) fn new(leases: Vec<Lease>, config: &ShardConfig, holder: impl Fn(&Lease) -> Option<String>) -> Self {
+        let shards = config.shards;
         let mut snapshot = Self { holders: vec![None; usize::from(shards)], ..Self::default() };
         for lease in leases {
             let Some(kind) = LeaseName::parse(record::name(&lease)) else { continue };
@@ -56,7 +56,7 @@ impl LeaseSnapshot {
                 (_, None) => snapshot.stale.push(lease),
             }
         }
-        snapshot.replicas.insert(of.config.identity.clone());
+        snapshot.replicas.insert(config.identity.clone());
         snapshot
     }
 }

@@ -1,4 +1,4 @@
-use super::*;
+use super::{completed::*, *};
 use crate::{control::ChangedObject, model::Email, resolve::Origin};
 
 const NOW: Mono = Mono(Duration::ZERO);

@@ -1,7 +1,7 @@
 //! Collects the findings of one object. Used by `resolve` and reports.
 
 use super::{FieldPath, Finding, FindingKind, Findings};
-use crate::model::{KindName, Name, ObjectRef};
+use crate::model::{AccountKey, KindName, Name, ObjectRef};
 
 /// Collects the findings of one object. The reference to the object is built only with the first finding, since most
 /// objects have none.
@@ -48,5 +48,23 @@ impl<'a> FindingsBuilder<'a> {
     #[must_use]
     pub fn finish(self) -> Findings {
         self.findings
+    }
+}
+
+impl Findings {
+    /// Returns the findings of an object whose Account does not exist.
+    #[must_use]
+    pub fn account_missing(kind: KindName, name: &str, account: &AccountKey) -> Self {
+        let mut builder = FindingsBuilder::new(kind, &account.namespace, name);
+        builder.add("spec.accountRef", FindingKind::AccountMissing(account.clone()));
+        builder.finish()
+    }
+
+    /// Returns the findings of an object whose spec cannot be read; `field` is the field at fault and `how` the error.
+    #[must_use]
+    pub fn unreadable(object: &ObjectRef, field: FieldPath, how: &str) -> Self {
+        let mut builder = FindingsBuilder::new(object.kind, &object.namespace, &object.name);
+        builder.add(field, FindingKind::Unreadable(how.into()));
+        builder.finish()
     }
 }

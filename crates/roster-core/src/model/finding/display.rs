@@ -4,10 +4,20 @@
 use std::fmt;
 
 use super::{
-    FindingKind, Findings, SettingValue, Unavailable, Unknown, UnknownLevel,
+    Finding, FindingKind, Findings, SettingValue, Unavailable, Unknown, UnknownLevel,
     shorten::{Counted, List, MOST, Quoted, Short},
 };
 use crate::model::{Grantor, Name, counted, suggest::did_you_mean};
+
+/// Writes `field: sentence` as in a status; only the sentence if the finding is about the whole object.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.field.is_whole() {
+            write!(f, "{}: ", self.field)?;
+        }
+        write!(f, "{}", self.kind)
+    }
+}
 
 impl fmt::Display for FindingKind {
     #[expect(clippy::too_many_lines, reason = "a table: one arm for each kind")]

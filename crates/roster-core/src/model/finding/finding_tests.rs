@@ -254,9 +254,9 @@ fn a_path_is_written_as_it_is_built() {
 #[test]
 fn at_most_five_findings_are_listed_and_the_rest_counted() {
     let mut builder = FindingsBuilder::new(KindName::Role, "east", "cells");
-    for place in 0..7 {
-        builder.add("spec.permissions", FindingKind::UnknownSection(Unknown::alone(&format!("s{place}"))));
-        let advisory = Arc::new(Advisory { section: format!("s{place}").into(), message: "Gone".into() });
+    for number in 0..7 {
+        builder.add("spec.permissions", FindingKind::UnknownSection(Unknown::alone(&format!("s{number}"))));
+        let advisory = Arc::new(Advisory { section: format!("s{number}").into(), message: "Gone".into() });
         builder.add_whole(FindingKind::Advisory { level: "Edit".into(), advisory });
     }
     builder.add("spec.overrides", FindingKind::NotOverridable("clerk".into()));
@@ -267,7 +267,7 @@ fn at_most_five_findings_are_listed_and_the_rest_counted() {
     let advice = found.advice_message();
     assert!(advice.contains("s4") && !advice.contains("s5") && advice.ends_with("; and 2 more"), "{advice}");
 
-    let all: Arc<[Name]> = (0..10_000).map(|place| format!("m{place}").into()).collect();
+    let all: Arc<[Name]> = (0..10_000).map(|number| format!("m{number}").into()).collect();
     let sentence_of = |own: &str| {
         let duplicate = DuplicateMembership { email: Names::short().email, own: own.into(), all: all.clone() };
         FindingKind::DuplicateMembership(Box::new(duplicate)).to_string()

@@ -1,34 +1,12 @@
-//! Holds all findings of one object: its faults and its advice. Read by reports for conditions, and by the CLI.
+//! Methods of [`Findings`]: all findings of one object, its faults and its advice. Read by reports for conditions, and by
+//! the CLI.
 
 use std::fmt::Write as _;
 
-use super::{FieldPath, Finding, FindingKind, shorten::MOST};
-use crate::{
-    api::InvalidReason,
-    model::{AccountKey, KindName, ObjectRef},
-};
-
-/// Faults and advice of one object, in the order in which they were found. Allocates nothing while it is empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Findings(Vec<Finding>);
+use super::{Finding, FindingKind, Findings, shorten::MOST};
+use crate::api::InvalidReason;
 
 impl Findings {
-    /// Returns the findings of an object whose Account does not exist.
-    #[must_use]
-    pub fn account_missing(kind: KindName, name: &str, account: &AccountKey) -> Self {
-        let mut builder = super::FindingsBuilder::new(kind, &account.namespace, name);
-        builder.add("spec.accountRef", FindingKind::AccountMissing(account.clone()));
-        builder.finish()
-    }
-
-    /// Returns the findings of an object whose spec cannot be read; `field` is the field at fault and `how` the error.
-    #[must_use]
-    pub fn unreadable(object: &ObjectRef, field: FieldPath, how: &str) -> Self {
-        let mut builder = super::FindingsBuilder::new(object.kind, &object.namespace, &object.name);
-        builder.add(field, FindingKind::Unreadable(how.into()));
-        builder.finish()
-    }
-
     /// Adds a fault or advice.
     pub fn push(&mut self, finding: Finding) {
         if self.0.is_empty() {
@@ -130,12 +108,12 @@ impl Findings {
         let mut shown: Vec<String> = Vec::new();
         for finding in self.advice() {
             let kind = std::mem::discriminant(&finding.kind);
-            let place = counts.iter().position(|(known, _)| *known == kind).unwrap_or_else(|| {
+            let index = counts.iter().position(|(known, _)| *known == kind).unwrap_or_else(|| {
                 counts.push((kind, 0));
                 counts.len() - 1
             });
-            counts[place].1 += 1;
-            if counts[place].1 <= MOST {
+            counts[index].1 += 1;
+            if counts[index].1 <= MOST {
                 shown.push(finding.to_string());
             }
         }

@@ -1,18 +1,33 @@
-//! Defines the kinds of findings, and the reason that each causes. Created by all checks of objects; shown by reports
-//! and the CLI.
+//! Defines a finding, its kinds, and the reason that each kind causes. Created by all checks of objects; shown by
+//! reports and the CLI.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::{
-    Advisory, CatalogFault, CatalogFaultKind, DuplicateMembership, Findings, ParentRefusal, Prerequisite,
+    Advisory, CatalogFault, CatalogFaultKind, DuplicateMembership, FieldPath, ParentRefusal, Prerequisite,
     RolePrerequisite, SettingValue, Unavailable, Unknown, UnknownLevel,
 };
 use crate::{
     api::{Enforcement, InvalidReason},
-    model::{AccountKey, Email, Grantor, InvalidEmail, KindName, Name},
+    model::{AccountKey, Email, Grantor, InvalidEmail, KindName, Name, ObjectRef},
 };
+
+/// Fault of an object, or advice on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Object that has the finding.
+    pub object: ObjectRef,
+    /// Field of the object; [`FieldPath::WHOLE`] if the finding is about no single field.
+    pub field: FieldPath,
+    /// Fault or advice.
+    pub kind: FindingKind,
+}
+
+/// Faults and advice of one object, in the order in which they were found. Allocates nothing while it is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings(pub(super) Vec<Finding>);
 
 /// Fault of an object, or advice on it, with the names and numbers of its sentence. At most 64 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,22 +11,30 @@
 //! All functions are pure. Data of the whole account is shared, so that one member of an account of 50,000 costs as
 //! much to judge as one in an account of five, if the prepared definitions are reused.
 
+mod removal;
+mod time;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use self::time::{advise_on_time, deadlines};
+pub use self::{
+    removal::{DeletionDecision, delete, judge_deletion, judge_removal},
+    time::EXPIRES_SOON,
+};
 use crate::{
-    api::{AccountSpec, Adoption, IdentityStoreSpec, PermissionCatalogSpec, PredefinedRole, RoleAdvice},
-    model::{Email, FindingKind, FindingsBuilder, KindName, Name, Ranks, RoleName, Scope},
-    plan::{self, GuardState, Guarded, Mark, Observed, Pause, Plan, Policy, UndeclaredMembers},
+    api::{AccountSpec, Adoption, IdentityStoreSpec},
+    model::{Email, KindName, Ranks, RoleName, Scope},
+    plan::{self, GuardState, Mark, Observed, Pause, Plan, Policy, UndeclaredMembers},
     resolve::{
         self, Access, AccountRevocations, Definitions, Desired, DesiredMember, MemberContent, Origin, ResolvedMember,
         RevocationReason,
     },
-    state::{AccountAnnotations, AccountFacts, CatalogFacts, KnownStore, MemberFacts, Members, Snapshot, StoreAnswer},
+    state::{AccountAnnotations, AccountFacts, CatalogFacts, KnownStore, Members, Snapshot, StoreAnswer},
 };
 
 /// Definitions of an account, resolved once for all its members. They are valid until an object of its [`Snapshot`]
@@ -158,9 +166,6 @@ impl Prepared {
         Some(Origin::new(KindName::IdentityStore.as_str(), store.name.clone(), store.generation))
     }
 }
-
-/// Time before the end of a member's access at which it is advised of.
-pub const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Resolves an account's definitions. The cost depends on the roles, groups and sections of the account, not on its
 /// members.
@@ -300,124 +305,4 @@ pub fn revoke_only(observed: &Observed, revocations: &[(Email, Revocation)], con
     let annotations = AccountAnnotations::default();
     let policy = Policy::new(context.mark.clone(), &store, &account, &annotations, BTreeSet::new(), context.now);
     plan::plan_changes(&desired, &meant, &Policy { is_declared: false, ..context.policy(policy) })
-}
-
-/// Plans the removals for a deleted Account: everything that carries its mark, and with it the unmarked members of
-/// its own container. Content with another cluster's mark stays, and keeps the container. Asks no guard.
-#[must_use]
-pub fn delete(observed: &Observed, mark: &Mark) -> Plan {
-    plan::deletion(observed, mark)
-}
-
-/// Decision about the deletion of an Account whose content is removed with it.
-#[derive(Debug)]
-pub enum DeletionDecision {
-    /// Another store answered than the one in use so far, which holds the content. The deletion waits.
-    Replaced,
-    /// The removal guard holds the removal of all members. The deletion waits for an approval.
-    Held(Guarded),
-    /// The changes to make.
-    Removes(Plan),
-}
-
-/// Judges the deletion of an Account whose content is removed with it: plans like [`delete`], unless another store
-/// answered or the removal guard holds the removal. `observed` must be of the whole account. `decided` are the people
-/// whose removal was decided before, and has begun.
-#[must_use]
-pub fn judge_deletion(
-    prepared: &Prepared,
-    judged: &Judged,
-    observed: &Observed,
-    context: &Context<'_>,
-    decided: &BTreeSet<Email>,
-) -> DeletionDecision {
-    if prepared.is_replaced(observed) {
-        return DeletionDecision::Replaced;
-    }
-    let mut policy = prepared.policy(observed, context);
-    // The roles also count in an account that does not resolve.
-    policy.guard.guarded_roles.extend(prepared.catalog.iter().flat_map(|catalog| roles_with_holders(&catalog.spec)));
-    decide_deletion(&judged.desired.ends, observed, &policy, decided)
-}
-
-/// Judges the removal of an account that the store holds and no object describes: like [`judge_deletion`], with the
-/// removal guard of its IdentityStore and the roles of its catalog, if these are known.
-#[must_use]
-pub fn judge_removal(
-    observed: &Observed,
-    store: Option<&IdentityStoreSpec>,
-    catalog: Option<&PermissionCatalogSpec>,
-    context: &Context<'_>,
-) -> DeletionDecision {
-    let (defaults, account) = (IdentityStoreSpec::default(), AccountSpec::default());
-    let (store, annotations) = (store.unwrap_or(&defaults), AccountAnnotations::default());
-    let roles = catalog.into_iter().flat_map(roles_with_holders).collect();
-    let policy = Policy::new(context.mark.clone(), store, &account, &annotations, roles, context.now);
-    let decide = |policy: &Policy| decide_deletion(&AccountRevocations::default(), observed, policy, &BTreeSet::new());
-    let mut unapproved = context.policy(policy);
-    let approved = std::mem::take(&mut unapproved.guard.approved);
-    match decide(&unapproved) {
-        DeletionDecision::Held(guarded) if approved.contains(&guarded.hash) => {
-            let mut plan = plan::deletion(observed, &unapproved.mark);
-            for change in &mut plan.changes {
-                change.approved = change.object.person().is_some_and(|person| guarded.members.contains(person));
-            }
-            DeletionDecision::Removes(plan)
-        }
-        decision => decision,
-    }
-}
-
-fn decide_deletion(
-    ends: &AccountRevocations,
-    observed: &Observed,
-    policy: &Policy,
-    decided: &BTreeSet<Email>,
-) -> DeletionDecision {
-    match plan::guarded_deletion(ends, observed, policy, decided) {
-        Ok(plan) => DeletionDecision::Removes(plan),
-        Err(guarded) => DeletionDecision::Held(guarded),
-    }
-}
-
-/// Returns the predefined roles that must not lose their last holder without an approval.
-fn roles_with_holders(catalog: &PermissionCatalogSpec) -> impl Iterator<Item = RoleName> {
-    let needs_holder = |role: &&PredefinedRole| role.advice.as_ref().is_some_and(RoleAdvice::needs_holder);
-    catalog.roles.iter().filter(needs_holder).map(|role| RoleName::predefined(&role.name))
-}
-
-/// Advises on Memberships whose window has ended, or soon will.
-fn advise_on_time(member: &mut ResolvedMember, namespace: &Name, facts: &[&MemberFacts], now: Timestamp) {
-    for (view, facts) in std::iter::zip(&mut member.views, facts) {
-        let Some(end) = facts.window().expires_at else { continue };
-        let kind = match end {
-            // An unreadable time reads as the minimum; the schema reports it.
-            end if end == Timestamp::MIN => continue,
-            _ if facts.suspended => continue,
-            end if end <= now => FindingKind::HasExpired(end),
-            end if advised_from(end).is_none_or(|from| from <= now) => FindingKind::ExpiresSoon(end),
-            _ => continue,
-        };
-        let mut findings = FindingsBuilder::new(KindName::Membership, namespace, &facts.name);
-        findings.add("spec.expiresAt", kind);
-        view.findings.extend(findings.finish());
-    }
-}
-
-/// Returns the time from which an end is advised of; `None` if that would be before the earliest timestamp.
-fn advised_from(end: Timestamp) -> Option<Timestamp> {
-    end.checked_sub(EXPIRES_SOON).ok()
-}
-
-fn deadlines(members: &Members<'_>, now: Timestamp) -> Vec<(Timestamp, Email)> {
-    let mut deadlines = Vec::new();
-    for (email, memberships) in &members.addresses {
-        for facts in memberships {
-            let window = facts.window();
-            let advised = window.expires_at.and_then(advised_from);
-            let instants = [window.starts_at, advised, window.expires_at].into_iter().flatten();
-            deadlines.extend(instants.filter(|at| *at > now).map(|at| (at, (*email).clone())));
-        }
-    }
-    deadlines
 }
