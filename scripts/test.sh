@@ -32,9 +32,12 @@ stop_if_missing
 # A fixed folder: what a killed run left behind is found and stopped.
 data=$PWD/target/controlplane-ci
 binary=""
+# Process groups in the background; empty while there is none.
 builder=""
+waiter=""
 cleanup() {
   [[ -n $builder ]] && kill -- "-$builder" 2>/dev/null
+  [[ -n $waiter ]] && kill -- "-$waiter" 2>/dev/null
   [[ -n $binary && -e $data ]] && "$binary" down --data "$data" --purge >/dev/null
   return 0
 }
@@ -96,12 +99,30 @@ export INSTA_UPDATE=no ROSTER_CONTROLPLANE=$binary ROSTER_TEST_DATA=$data
 failed=0
 output=$PWD/target/test-output
 : >"$output"
-# One after the other: what tells a store's patience must not depend on what else runs.
-mapfile -t names < <(cut -f1 target/test-binaries | sort -u)
-scripts/run-tests.sh "$output" "${names[@]}" || failed=1
+# Three kinds of tests. `gitops` and `helm` wait most of the time, for intervals of Flux and for rollouts. They run while the
+# tests run that only compute; those have a lower priority, so that no deadline of the others depends on them. `it` runs by
+# itself, one test binary after the other: how patient a store is must not depend on what else runs.
+waiting=() computing=() alone=()
+while read -r name; do
+  case $name in
+    gitops | helm) waiting+=("$name") ;;
+    it) alone+=("$name") ;;
+    *) computing+=("$name") ;;
+  esac
+done < <(cut -f1 target/test-binaries | sort -u)
+set -m
+scripts/run-tests.sh /dev/null "${waiting[@]}" >"$output-waiting" 2>&1 </dev/null &
+waiter=$!
+set +m
+nice scripts/run-tests.sh "$output" "${computing[@]}" || failed=1
 step "simulator"
 # The same seeds everywhere; `make sim` runs others.
-"${CARGO_TARGET_DIR:-target}/debug/sim" --seeds 80 2>&1 | tee -a "$output" || failed=1
+nice "${CARGO_TARGET_DIR:-target}/debug/sim" --seeds 80 2>&1 | tee -a "$output" || failed=1
+step "${waiting[*]}, which ran at the same time"
+wait "$waiter" || failed=1
+waiter=""
+tee -a "$output" <"$output-waiting"
+scripts/run-tests.sh "$output" "${alone[@]}" || failed=1
 if [[ -n $image && -z $untested ]]; then
   step "the image"
   ROSTER_IMAGE=$PWD/target/image cargo test --locked --all-features --test image --no-fail-fast 2>&1 | tee -a "$output" || failed=1
