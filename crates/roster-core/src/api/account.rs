@@ -210,11 +210,12 @@ pub struct AccountDrift {
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
 pub struct AccountRemovalGuard {
-    /// Removals are held back if they are more than this part of the account's members, in percent …
+    /// Largest part of the account's members that can be removed without approval, in percent. Removals are held back
+    /// if they exceed it and reach `minimumCount`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::percent")]
     pub maximum_percent: Option<u8>,
-    /// … and at least this many.
+    /// Smallest number of removals that can be held back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::count")]
     pub minimum_count: Option<u32>,
@@ -234,7 +235,7 @@ pub enum DeletionPolicy {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountStatus {
-    /// Generation of the spec that this status is about.
+    /// Most recent generation observed by the controller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Conditions.

@@ -5,62 +5,67 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 /// Name, type, path, description.
 type Column = (&'static str, &'static str, &'static str, &'static str);
 
-const ACCOUNT: Column = ("Account", "string", ".spec.accountRef.name", "The account.");
+const ACCOUNT: Column = ("Account", "string", ".spec.accountRef.name", "Name of the account.");
 const DRIFTED: &str = r#".status.conditions[?(@.type=="Drifted")].status"#;
 
 /// Last columns of all kinds.
 const COMMON: [Column; 3] = [
-    ("Ready", "string", r#".status.conditions[?(@.type=="Ready")].status"#, "Valid, synced, no reported drift."),
-    ("Reason", "string", r#".status.conditions[?(@.type=="Ready")].reason"#, "Why it is ready, or is not."),
-    ("Age", "date", ".metadata.creationTimestamp", "Since when it exists."),
+    (
+        "Ready",
+        "string",
+        r#".status.conditions[?(@.type=="Ready")].status"#,
+        "Whether the object is ready: valid, synced, without reported drift.",
+    ),
+    ("Reason", "string", r#".status.conditions[?(@.type=="Ready")].reason"#, "Reason of the Ready condition."),
+    ("Age", "date", ".metadata.creationTimestamp", "Time since the object was created."),
 ];
 
-/// Columns of all kinds that only `-o wide` shows. They tell whether the status is for the present spec.
+/// Columns of all kinds that only `-o wide` shows. They tell whether the status is up to date.
 const WIDE: [Column; 2] = [
-    ("Generation", "integer", ".metadata.generation", "How often the spec was changed, from 1."),
-    ("Observed", "integer", ".status.observedGeneration", "The generation that the status speaks of."),
+    ("Generation", "integer", ".metadata.generation", "Generation of the current spec."),
+    ("Observed", "integer", ".status.observedGeneration", "Most recent generation observed by the controller."),
 ];
 
 /// Returns the columns of a kind.
 pub(super) fn of(kind: &str) -> Vec<CustomResourceColumnDefinition> {
     let own: &[Column] = match kind {
         "PermissionCatalog" => &[
-            ("Accounts", "integer", ".status.accounts", "Accounts that use it."),
-            ("Updated", "integer", ".status.updatedAccounts", "Accounts that follow its present generation."),
+            ("Accounts", "integer", ".status.accounts", "Number of accounts that use the catalog."),
+            ("Updated", "integer", ".status.updatedAccounts", "Number of accounts that follow the current generation."),
         ],
         "IdentityStore" => &[
             ("File", "string", ".spec.sqlite.file", "File of the embedded store."),
-            ("Accounts", "integer", ".status.accounts", "Accounts kept in it."),
-            ("Members", "integer", ".status.members", "Members kept in it."),
+            ("Accounts", "integer", ".status.accounts", "Number of accounts in the store."),
+            ("Members", "integer", ".status.members", "Number of members in the store."),
         ],
         "Account" => &[
-            ("Catalog", "string", ".spec.catalogRef.name", "What can be granted here."),
-            ("Store", "string", ".spec.storeRef.name", "Where it is kept."),
-            ("Members", "integer", ".status.members", "Members, the owner included."),
-            ("Drifted", "string", DRIFTED, "Whether the store differs."),
+            ("Catalog", "string", ".spec.catalogRef.name", "PermissionCatalog of the account."),
+            ("Store", "string", ".spec.storeRef.name", "IdentityStore of the account."),
+            ("Members", "integer", ".status.members", "Number of members, including the owner."),
+            ("Drifted", "string", DRIFTED, "Whether the store differs from what was applied to it."),
         ],
         "Role" => &[
             ACCOUNT,
-            ("Overrides", "string", ".spec.overrides", "The predefined role it changes."),
-            ("Members", "integer", ".status.members", "Members that hold it."),
+            ("Overrides", "string", ".spec.overrides", "Predefined role that it overrides."),
+            ("Members", "integer", ".status.members", "Number of members who hold the role."),
         ],
-        "UserGroup" => &[ACCOUNT, ("Members", "integer", ".status.members", "Members in it.")],
+        "UserGroup" => &[ACCOUNT, ("Members", "integer", ".status.members", "Number of members in the group.")],
         "Membership" => &[
             ACCOUNT,
-            ("User", "string", ".spec.user.email", "Address of the user."),
-            ("Access", "string", ".status.access", "Whether the user has access at present, and why not."),
-            ("Expires", "string", ".status.accessUntil", "When the access ends by itself, or ended."),
+            ("User", "string", ".spec.user.email", "E-mail address of the user."),
+            ("Access", "string", ".status.access", "Whether the user has access; otherwise the reason."),
+            ("Expires", "string", ".status.accessUntil", "Time at which the access expires or expired."),
         ],
         "Invitation" => &[
             ACCOUNT,
-            ("Email", "string", ".spec.email", "Address of the invited."),
-            ("Role", "string", ".spec.roleRef.name", "The role, where one is named."),
-            ("Phase", "string", ".status.phase", "Where the invitation stands."),
+            ("Email", "string", ".spec.email", "E-mail address of the invited person."),
+            ("Role", "string", ".spec.roleRef.name", "Role, if the invitation names one."),
+            ("Phase", "string", ".status.phase", "Phase of the invitation."),
         ],
         _ => &[],
     };
     let own_wide: &[Column] = match kind {
-        "Membership" => &[("Role", "string", ".status.role", "The role in force, be it the catalog's default.")],
+        "Membership" => &[("Role", "string", ".status.role", "Role in force, which may be the catalog's default.")],
         _ => &[],
     };
     let always = own.iter().chain(&COMMON).map(|column| (column, None));

@@ -167,7 +167,7 @@ impl fmt::Display for SyncReason {
 /// Reasons of `Ready=False` of a catalog whose change is rolled out account by account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RolloutReason {
-    /// Some accounts follow the present generation. The others wait for their turn.
+    /// Some accounts follow the current generation. The others wait for their turn.
     RollingOut,
     /// An account that follows the change holds removals back, or its store refuses a change. The accounts after it
     /// wait.

@@ -242,11 +242,12 @@ pub enum Unmanaged {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RemovalGuardDefaults {
-    /// Removals are held back if they are more than this part of the account's members, in percent …
+    /// Largest part of the account's members that can be removed without approval, in percent. Removals are held back
+    /// if they exceed it and reach `minimumCount`.
     #[serde(default = "maximum_percent")]
     #[schemars(schema_with = "schema::percent")]
     pub maximum_percent: u8,
-    /// … and at least this many.
+    /// Smallest number of removals that can be held back.
     #[serde(default = "minimum_count")]
     #[schemars(schema_with = "schema::count")]
     pub minimum_count: u32,
@@ -287,7 +288,7 @@ pub enum Enforcement {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityStoreStatus {
-    /// Generation of the spec that this status is about.
+    /// Most recent generation observed by the controller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Conditions.

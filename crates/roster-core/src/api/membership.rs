@@ -1,4 +1,4 @@
-//! Membership: one user's place in one account.
+//! Membership: the access of one user to one account.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -165,7 +165,7 @@ impl MemberAccess {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MembershipStatus {
-    /// Generation of the spec that this status is about.
+    /// Most recent generation observed by the controller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Conditions.
@@ -188,7 +188,7 @@ pub struct MembershipStatus {
     /// has a user with this address that is not Roster's, or did not accept the last change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<MemberAccess>,
-    /// Time at which the access ends by itself, or ended.
+    /// Time at which the access expires or expired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_until: Option<Time>,
     /// The role in force, which may be the catalog's default; a Role of the account is shown as `custom:name`.

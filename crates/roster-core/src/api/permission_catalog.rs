@@ -277,7 +277,7 @@ pub struct InvitationRules {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PermissionCatalogStatus {
-    /// Generation of the spec that this status is about.
+    /// Most recent generation observed by the controller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Conditions.
@@ -288,7 +288,7 @@ pub struct PermissionCatalogStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub accounts: Option<i64>,
-    /// Number of accounts that follow the present generation; the others follow the last one that reached everybody.
+    /// Number of accounts that follow the current generation; the others follow the last one that reached everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::total")]
     pub updated_accounts: Option<i64>,

@@ -296,23 +296,23 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
         "items": {
-            "description": "One aspect of the state of this object.",
+            "description": "Condition of the current state of the object.",
             "type": "object",
             "required": ["type", "status", "reason", "message", "lastTransitionTime"],
             "properties": {
-                "type": {"description": "What it is about.", "type": "string", "minLength": 1, "maxLength": 316},
-                "status": {"description": "Whether it is so.", "type": "string", "enum": ["True", "False", "Unknown"]},
+                "type": {"description": "Type of the condition.", "type": "string", "minLength": 1, "maxLength": 316},
+                "status": {"description": "Status of the condition.", "type": "string", "enum": ["True", "False", "Unknown"]},
                 "reason": {
-                    "description": "Why, in one word for programs.",
+                    "description": "Reason of the last transition, in one word for programs.",
                     "type": "string", "minLength": 1, "maxLength": 1024,
                     "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
                 },
-                "message": {"description": "Why, for people.", "type": "string", "maxLength": MAX_MESSAGE},
+                "message": {"description": "Explanation of the last transition, for people.", "type": "string", "maxLength": MAX_MESSAGE},
                 "lastTransitionTime": {
-                    "description": "When the status last changed.", "type": "string", "format": "date-time",
+                    "description": "Last time the condition changed from one status to another.", "type": "string", "format": "date-time",
                 },
                 "observedGeneration": {
-                    "description": "Generation of the spec this speaks of.",
+                    "description": "Value of metadata.generation for which the condition was set.",
                     "type": "integer", "format": "int64", "minimum": 0,
                 },
             },
@@ -327,7 +327,7 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-map-type": "atomic",
         "properties": {
             "matchLabels": {
-                "description": "Labels the namespace must have, with these values.",
+                "description": "Labels that the namespace must have, with these values.",
                 "type": "object",
                 "maxProperties": MAX_REFS,
                 "additionalProperties": {"type": "string", "maxLength": MAX_LABEL, "pattern": LABEL_VALUE},
@@ -337,18 +337,18 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
                 }],
             },
             "matchExpressions": {
-                "description": "Conditions the namespace's labels must meet, all of them.",
+                "description": "Requirements on the labels of the namespace; all of them must be met.",
                 "type": "array",
                 "maxItems": MAX_REFS,
                 "x-kubernetes-list-type": "atomic",
                 "items": {
-                    "description": "One condition on a label.",
+                    "description": "Requirement on one label.",
                     "type": "object",
                     "required": ["key", "operator"],
                     "properties": {
-                        "key": with_description(string(LABEL_KEY, 317), "The label."),
+                        "key": with_description(string(LABEL_KEY, 317), "Label key that the requirement applies to."),
                         "operator": {
-                            "description": "How the label and the values relate.",
+                            "description": "Relation of the label to the values.",
                             "type": "string", "enum": ["In", "NotIn", "Exists", "DoesNotExist"],
                         },
                         "values": {
