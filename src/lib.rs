@@ -18,7 +18,7 @@
 //! ```
 //!
 //! What decides is pure, and the crate `roster_core`, re-exported here: [`api`], [`model`], [`state`], [`resolve`], [`plan`],
-//! [`limits`], [`mod@evaluate`] (the front door), [`contract`], [`report`] and [`control`]. This crate does it to the world:
+//! [`limits`], [`mod@evaluate`] (the front door), [`contract`], [`report`] and [`control`]. This crate does the I/O:
 //!
 //! | room | what it does |
 //! |---|---|
@@ -30,7 +30,7 @@
 //! | [`telemetry`] | logs, metrics, traces, health |
 //! | [`webhook`] | the admission webhook: reads reviews, asks [`authority`], answers |
 //!
-//! One pass over one account is [`control::run_pass`]; it reads as the picture above.
+//! One pass over one account is [`control::run_pass()`]; it reads as the picture above.
 
 pub use roster_core::{api, authority, contract, control, evaluate, limits, model, plan, report, resolve, state};
 

@@ -1,5 +1,5 @@
 //! Measures the baseline: the same status bytes as bare server-side-apply patches to existing objects, and nothing else.
-//! Used by the rows as the base of their ratios.
+//! Used by the measurements as the base of their ratios.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Creates very many objects in the cluster, and removes them. Used by the rows.
+//! Creates very many objects in the cluster, and removes them. Used by the measurements (`rows`).
 
 use std::{
     fmt::Debug,

@@ -1,4 +1,4 @@
-//! Runs the release binary as a process of its own. Used by the rows.
+//! Runs the release binary as a process of its own. Used by the measurements (`rows`).
 
 use std::{
     collections::HashMap,

@@ -14,7 +14,7 @@ use kube::{
 use roster::api::{IdentityStore, STORE_ID_ANNOTATION};
 
 use crate::{
-    say,
+    progress,
     support::{ControlPlane, apply_yaml, install_crds},
 };
 
@@ -47,7 +47,7 @@ pub struct Environment {
 
 impl Environment {
     pub async fn set_up() -> Result<Self> {
-        say("starting a control plane");
+        progress("starting a control plane");
         let plane = ControlPlane::own("bench").await;
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench");
         if folder.exists() {

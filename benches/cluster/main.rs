@@ -133,6 +133,6 @@ async fn measure(args: &Args) -> Result<Report> {
 }
 
 /// Prints the current step to standard error.
-fn say(what: &str) {
+fn progress(what: &str) {
     eprintln!("bench: {what}");
 }

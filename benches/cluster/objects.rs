@@ -1,4 +1,4 @@
-//! Builds the objects of the measured portal: 16 sections, roles, groups, and very many people. Used by the rows.
+//! Builds the objects of the measured portal: 16 sections, roles, groups, and very many people. Used by the measurements (`rows`).
 
 use kube::Resource;
 use roster::api::{
@@ -40,7 +40,7 @@ pub fn catalog() -> PermissionCatalog {
             section
         })
         .collect();
-    let role = |place: usize| json!({"name": ROLES[place], "title": ROLES[place], "permissions": permissions(place * 4, 6, "View")});
+    let role = |index: usize| json!({"name": ROLES[index], "title": ROLES[index], "permissions": permissions(index * 4, 6, "View")});
     let restriction = json!({"name": "payments", "title": "Unable to make payments", "caps": {section(5): "View"}});
     let administration = ["EditMembers", "AssignRoles", "EditRoles"]
         .map(|action| json!({"action": action, "section": section(0), "level": "Manage"}));

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::{
-    say,
+    progress,
     size::{Size, SizeName},
 };
 
@@ -83,14 +83,14 @@ impl Report {
         let machine =
             Machine { cores: available_parallelism().map_or(0, usize::from), load_before: load(), load_after: 0.0 };
         if machine.load_before > 0.7 {
-            say(&format!("load is {} already: ratios will scatter", machine.load_before));
+            progress(&format!("load is {} already: ratios will scatter", machine.load_before));
         }
         Self { schema: SCHEMA, roster: env!("CARGO_PKG_VERSION"), size: name, sizes: *size, machine, rows: Vec::new() }
     }
 
     pub fn extend(&mut self, rows: Vec<Row>) {
         for row in &rows {
-            say(&format!("{}: {} {}", row.id, number(row.measured), row.unit));
+            progress(&format!("{}: {} {}", row.id, number(row.measured), row.unit));
         }
         self.rows.extend(rows);
     }

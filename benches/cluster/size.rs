@@ -1,4 +1,4 @@
-//! Numbers of objects that are measured, for each size. Used by the rows.
+//! Numbers of objects that are measured, for each size. Used by the measurements (`rows`).
 
 use serde::Serialize;
 
@@ -8,9 +8,9 @@ use serde::Serialize;
 pub enum SizeName {
     /// A quick look, one to three minutes
     Small,
-    /// A third of the design's numbers
+    /// A third of the numbers in the speed targets
     Middle,
-    /// The design's numbers, about 20 minutes
+    /// The numbers of the speed targets, about 20 minutes
     Full,
 }
 

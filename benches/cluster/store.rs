@@ -1,4 +1,4 @@
-//! Reads the store's file, as a portal would. Used by the rows.
+//! Reads the store's file, as a portal would. Used by the measurements (`rows`).
 
 use std::{
     path::Path,

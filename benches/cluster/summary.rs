@@ -1,4 +1,4 @@
-//! Computes medians, and converts times to numbers. Used by the rows and the report.
+//! Computes medians, and converts times to numbers. Used by the measurements and the report.
 
 use std::time::Duration;
 

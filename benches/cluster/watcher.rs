@@ -1,4 +1,4 @@
-//! Watches all Memberships, as any user may, and records when each became ready. Used by the rows.
+//! Watches all Memberships, as any user may, and records when each became ready. Used by the measurements (`rows`).
 
 use std::{
     collections::HashMap,

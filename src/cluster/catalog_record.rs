@@ -1,5 +1,5 @@
 //! Records of the last catalog revision that reached all of its accounts: ConfigMaps in the controller's own namespace
-//! (docs/decisions/0020-fleet-brake.md). The holder of shard 0 writes them through `controller::shell`; all replicas
+//! (docs/decisions/0020-catalog-rollouts.md). The holder of shard 0 writes them through `controller::shell`; all replicas
 //! read them through `watch`.
 
 use std::{collections::BTreeMap, sync::Arc};

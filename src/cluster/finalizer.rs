@@ -1,5 +1,5 @@
 //! Sets Roster's finalizer on Accounts, and on an IdentityStore or PermissionCatalog while it is in use. Called by
-//! `controller::refresh` and by passes through `controller::world`.
+//! `controller::refresh` and by passes through `controller::pass_environment`.
 
 use kube::{
     Api, Client, Resource,

@@ -1,5 +1,5 @@
 //! Reads Account, namespace and CRDs directly from the API server before members are removed. Called by passes through
-//! `controller::world` (`PassWorld::stays`) and by `controller::refresh`.
+//! `controller::pass_environment` (`LiveEnvironment::stays`) and by `controller::refresh`.
 //!
 //! When a namespace or a CRD is deleted, its objects are deleted in no particular order. The remaining ones do not
 //! express desired access: the Account's `deletionPolicy` decides, not a set of half-deleted objects (docs/concepts.md

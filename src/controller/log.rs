@@ -1,4 +1,4 @@
-//! Writes changes of access and events to the log, for monitoring. Called by `shell`, `trace` and `world`.
+//! Writes changes of access and events to the log, for monitoring. Called by `shell`, `trace` and `pass_environment`.
 
 use std::borrow::Cow;
 

@@ -13,11 +13,11 @@
 
 mod error;
 mod log;
+mod pass_environment;
 mod refresh;
 mod shell;
 mod stores;
 mod trace;
-mod world;
 
 use std::{
     convert::Infallible,

@@ -1,4 +1,4 @@
-//! Opens identity stores when they are first needed, and again after failures. Used by `shell`, `refresh` and `world`.
+//! Opens identity stores when they are first needed, and again after failures. Used by `shell`, `refresh` and `pass_environment`.
 
 use std::{
     collections::{BTreeSet, HashMap},

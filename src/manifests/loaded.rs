@@ -90,7 +90,7 @@ impl LoadedObjects {
     /// Returns the mark for comparing an account with a store. If a cluster manages the account there, returns that
     /// cluster's mark, as its controller would use: no other source may write the account.
     #[must_use]
-    pub fn mark_beside(&self, account: &AccountKey, observed: &Observed) -> Mark {
+    pub fn mark_for_comparison(&self, account: &AccountKey, observed: &Observed) -> Mark {
         let ours = self.mark(account);
         let theirs = observed.account.as_ref().and_then(|existing| existing.mark.as_ref());
         theirs.filter(|theirs| theirs.is_clusters() && !ours.is_clusters()).cloned().unwrap_or(ours)

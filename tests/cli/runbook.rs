@@ -7,7 +7,7 @@ use crate::support::repository;
 
 /// Reasons that are not variants of an enum, each with the source that writes it.
 const TEXT_REASONS: [(&str, &str); 10] = [
-    ("ManagedAccountsExist", "crates/roster-core/src/control/finish.rs"),
+    ("ManagedAccountsExist", "crates/roster-core/src/control/finish_deletion.rs"),
     ("AccessWithheld", "crates/roster-core/src/report/outcome.rs"),
     ("FinalizerMissing", "crates/roster-core/src/report/revocations_only.rs"),
     ("Terminating", "crates/roster-core/src/report/revocations_only.rs"),

@@ -1,4 +1,4 @@
-//! Runs Flux's controllers as processes, and reads their conditions. Used by `story`.
+//! Runs Flux's controllers as processes, and reads their conditions. Used by `flux_portal`.
 
 use std::fs::{self, File};
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! A git repository, served over HTTP by git itself. Used by `story`.
+//! A git repository, served over HTTP by git itself. Used by `flux_portal`.
 
 use std::fs;
 use std::io::Write as _;

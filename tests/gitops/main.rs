@@ -14,8 +14,8 @@
 
 mod argocd;
 mod flux;
+mod flux_portal;
 mod git;
-mod story;
 #[path = "../it/support/mod.rs"]
 mod support;
 mod tools;

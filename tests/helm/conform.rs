@@ -9,12 +9,12 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use crate::charts::{ACCESS, CHART, template};
-use crate::support::tools::{beside, tool};
+use crate::support::tools::{tool, tool_file};
 use crate::support::{ControlPlane, PATIENCE, SYSTEM, eventually_or, install_crds};
 
 /// Makes the kinds of the Prometheus operator known to an API server, as a cluster that has it knows them.
 async fn install_operator(plane: &ControlPlane) {
-    plane.kubectl_ok(&["create", "-f", beside("crds").to_str().unwrap()], None).await;
+    plane.kubectl_ok(&["create", "-f", tool_file("crds").to_str().unwrap()], None).await;
     plane.definitions_established().await;
 }
 

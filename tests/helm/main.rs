@@ -14,12 +14,12 @@
 mod charts;
 mod conform;
 mod hook;
+mod lifecycle;
 mod people;
 mod proxy;
 mod release;
 mod rights;
 mod shards;
-mod story;
 #[path = "../it/support/mod.rs"]
 mod support;
 mod upgrades;

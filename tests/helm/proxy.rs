@@ -1,4 +1,4 @@
-//! A proxy to the API server that records which right each request needs. Used by `release` and `story`.
+//! A proxy to the API server that records which right each request needs. Used by `release` and `lifecycle`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

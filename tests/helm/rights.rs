@@ -1,5 +1,5 @@
 //! Compares the rights that requests need with those that roles give, by the rules of RBAC. Used by `proxy`, `shards`
-//! and `story`.
+//! and `lifecycle`.
 
 use std::collections::BTreeSet;
 use std::fmt;

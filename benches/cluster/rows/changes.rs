@@ -20,8 +20,8 @@ use crate::{
     controller::Controller,
     environment::{Environment, TWIN},
     objects::{self, ROLES},
+    progress,
     report::{Row, Target},
-    say,
     size::Size,
     store::StoreReader,
     summary::{median, milliseconds, percentile},
@@ -94,7 +94,7 @@ pub async fn measure(
     let memberships = Api::namespaced(client.clone(), NAMESPACE);
     let mut changer = Changer { memberships, watcher, store: Some(StoreReader::open(folder).await?) };
     let mut twin = Twin::create(client).await?;
-    say(&format!("{} changes in each account", size.changes));
+    progress(&format!("{} changes in each account", size.changes));
     let (mut large, mut little, mut bare) = (Vec::new(), Vec::new(), Vec::new());
     // The first change of each series warms up and is dropped. Members are taken from the end, where nobody holds the
     // role that changes later. Each one gets a role that it does not have yet.
@@ -159,7 +159,7 @@ fn idle_rows(size: &Size, large: &[Change], little: &[Change], bare: &[Duration]
 
 /// Measures changes while the controller writes the statuses of all holders of a changed role.
 async fn busy_rows(client: &Client, size: &Size, changer: &mut Changer<'_>, idle: &[Change]) -> Result<Vec<Row>> {
-    say(&format!("changes while {} statuses are being written", size.holders));
+    progress(&format!("changes while {} statuses are being written", size.holders));
     let roles: Api<Role> = Api::namespaced(client.clone(), NAMESPACE);
     let before = changer.watcher.events();
     let changed = Instant::now();
@@ -209,7 +209,7 @@ async fn revocation_row(
     /// only many of them have a median that repeats.
     const SUSPENSIONS: u32 = 8;
     const LEVELS: [&str; 4] = ["Edit", "Manage", "Edit", "Manage"];
-    say(&format!("suspensions while a role of {} is changed", size.holders));
+    progress(&format!("suspensions while a role of {} is changed", size.holders));
     let roles: Api<Role> = Api::namespaced(client.clone(), NAMESPACE);
     // Members with another role that were not changed before.
     let mut numbers = (size.holders..size.large - 200).rev();

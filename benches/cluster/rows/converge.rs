@@ -9,9 +9,8 @@ use crate::{
     baseline, cluster,
     controller::Controller,
     environment::Environment,
-    objects,
+    objects, progress,
     report::{Row, Target},
-    say,
     size::Size,
     summary::median,
     watcher::MembershipWatcher,
@@ -64,12 +63,12 @@ async fn round(
 ) -> Result<Round> {
     let client = &environment.client;
     let names = |prefix: &str| (0..size.accounts).map(|place| format!("{prefix}{place}")).collect::<Vec<_>>();
-    say(&format!("round {number}: creating {} memberships", size.memberships));
+    progress(&format!("round {number}: creating {} memberships", size.memberships));
     cluster::create_accounts(client, "after", &names("after")).await?;
     let created = cluster::fill(client, "after", members("after", &names("after"), size)).await?;
     let watcher = MembershipWatcher::open(client).await?;
     let folder = environment.folder("after").await?;
-    say(&format!("round {number}: converging"));
+    progress(&format!("round {number}: converging"));
     let started = Instant::now();
     let mut controller = Controller::start(environment, &folder)?;
     let converged = watcher.all_ready(size.memberships, PATIENCE).await? - started;
@@ -80,7 +79,7 @@ async fn round(
         let best = baseline::best_concurrency(client, "after").await?;
         *at_once = Some((best, f64::from(u32::try_from(best)?)));
     }
-    say(&format!("round {number}: baseline"));
+    progress(&format!("round {number}: baseline"));
     let baseline = baseline::baseline(client, "after", at_once.map_or(24, |(best, _)| best)).await?;
     cluster::clear(client, "after").await?;
 
@@ -88,7 +87,7 @@ async fn round(
     let folder = environment.folder("during").await?;
     let mut controller = Controller::start(environment, &folder)?;
     controller.quiet().await?;
-    say(&format!("round {number}: creating {} memberships under the controller", size.memberships));
+    progress(&format!("round {number}: creating {} memberships under the controller", size.memberships));
     let started = Instant::now();
     let filled = cluster::fill(client, "during", members("during", &names("during"), size));
     let (filled, ready) = tokio::join!(filled, watcher.all_ready(size.memberships, PATIENCE));

@@ -8,9 +8,8 @@ use std::{
 use roster::model::{Catalog, Grant, MemberInputs, NoTrace, Ranks, Source, potential};
 
 use crate::{
-    objects,
+    objects, progress,
     report::{Row, Target},
-    say,
     summary::median,
 };
 
@@ -19,7 +18,7 @@ const BATCH: u32 = 10_000;
 
 /// A role, two groups, one restriction, the catalog's prerequisites.
 pub fn measure() -> Vec<Row> {
-    say("engine");
+    progress("engine");
     let catalog = Catalog::compile(&objects::catalog().spec).expect("the catalog keeps its rules");
     let names: Vec<_> = catalog.roles.iter().map(|role| role.name.clone()).collect();
     let shifted = |by: usize| -> Ranks {

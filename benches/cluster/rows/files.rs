@@ -15,9 +15,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    objects,
+    objects, progress,
     report::{Row, Target},
-    say,
     size::Size,
     summary::{median, milliseconds},
 };
@@ -30,7 +29,7 @@ const NAMESPACE: &str = "bench";
 /// The bare parse is `serde_yaml_ng` into a `serde_json::Value`, document by document, on one core, without starting a
 /// process and with the allocator of the binary.
 pub fn measure(size: &Size) -> Result<Vec<Row>> {
-    say("files");
+    progress("files");
     let folder = tempfile::tempdir()?;
     write(folder.path(), size)?;
     let files: Vec<_> = fs::read_dir(folder.path())?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;

@@ -27,9 +27,8 @@ use crate::{
     controller::Controller,
     environment::Environment,
     keycloak::Server,
-    objects,
+    objects, progress,
     report::{Row, Target},
-    say,
     size::Size,
     watcher::MembershipWatcher,
 };
@@ -40,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const NAME: &str = "keycloak";
 
 pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>> {
-    say("starting Keycloak");
+    progress("starting Keycloak");
     let server = Server::start().await;
     server.realm(NAME, &["manage-clients", "manage-realm", "manage-users", "view-events"]).await;
     let (counter, port) = Counter::in_front_of(server.port()).await?;
@@ -52,14 +51,14 @@ pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>>
     let secrets: Api<Secret> = Api::namespaced(client.clone(), "roster-system");
     secrets.patch(NAME, &PatchParams::apply("bench").force(), &Patch::Apply(&secret)).await?;
     let count = size.keycloak;
-    say(&format!("creating {count} groups and {count} users for Keycloak"));
+    progress(&format!("creating {count} groups and {count} users for Keycloak"));
     let store = objects::keycloak(NAME, &format!("http://127.0.0.1:{port}"), NAME);
     cluster::create_accounts_in(client, NAME, &[NAME.to_owned()], &store).await?;
     cluster::create(client, NAME, (0..count).map(|number| objects::group(NAME, NAME, number)).collect()).await?;
     cluster::fill(client, NAME, (0..count).map(|number| objects::member_in(NAME, NAME, number)).collect()).await?;
     let watcher = MembershipWatcher::open(client).await?;
     let folder = environment.folder(NAME).await?;
-    say("converging");
+    progress("converging");
     let started = Instant::now();
     let mut controller = Controller::start(environment, &folder)?;
     let took = (watcher.all_ready(count, PATIENCE).await? - started).as_secs_f64();
@@ -67,7 +66,7 @@ pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>>
     let requests = counter.requests() as f64;
     controller.quiet().await?;
     let least = least(&server, count).await? as f64;
-    say("correcting");
+    progress("correcting");
     let group = group(&server, 1).await?;
     let path = format!("/{NAME}/groups/{}", group["id"].as_str().unwrap_or_default());
     let mut changed = group.clone();

@@ -10,9 +10,8 @@ use crate::{
     cluster,
     controller::Controller,
     environment::Environment,
-    objects,
+    objects, progress,
     report::{Row, Target},
-    say,
     size::Size,
     watcher::MembershipWatcher,
 };
@@ -26,7 +25,7 @@ const KIB: f64 = 1_024.0;
 pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>> {
     let client = &environment.client;
     cluster::create_accounts(client, NAMESPACE, &[LARGE.to_owned(), LITTLE.to_owned()]).await?;
-    say("an idle controller");
+    progress("an idle controller");
     let folder = environment.folder("large-idle").await?;
     let mut controller = Controller::start(environment, &folder)?;
     controller.quiet().await?;
@@ -34,14 +33,14 @@ pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>>
     controller.stop().await?;
 
     let count = size.large + size.little;
-    say(&format!("creating {count} memberships"));
+    progress(&format!("creating {count} memberships"));
     let large = (0..size.large).map(|number| objects::member(NAMESPACE, LARGE, number, size.holders));
     let little = (0..size.little).map(|number| objects::member(NAMESPACE, LITTLE, number, 0));
     let members: Vec<Membership> = large.chain(little).collect();
     let created = cluster::fill(client, NAMESPACE, members).await?;
     let watcher = MembershipWatcher::open(client).await?;
 
-    say(&format!("converging {count} memberships"));
+    progress(&format!("converging {count} memberships"));
     let folder = environment.folder("large").await?;
     let started = Instant::now();
     let mut controller = Controller::start(environment, &folder)?;
@@ -50,7 +49,7 @@ pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>>
     let full = controller.memory()?;
     controller.stop().await?;
 
-    say("a restart, and a check");
+    progress("a restart, and a check");
     let (quiet, controller) = quiet::measure(environment, size, &folder).await?;
     let restarted = controller.memory()?;
     let changes = changes::measure(environment, size, &folder, &watcher, controller).await?;

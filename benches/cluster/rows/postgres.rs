@@ -18,8 +18,8 @@ use crate::{
     environment::Environment,
     objects,
     postgres::Server,
+    progress,
     report::{Row, Target},
-    say,
     size::Size,
     summary::median,
     watcher::MembershipWatcher,
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(900);
 const NAME: &str = "postgres";
 
 pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>> {
-    say("starting PostgreSQL");
+    progress("starting PostgreSQL");
     let server = Server::start().await;
     server.run("CREATE ROLE bench LOGIN PASSWORD 'pw'; GRANT CREATE ON DATABASE postgres TO bench").await?;
     let secret = json!({
@@ -58,7 +58,7 @@ pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>>
 /// Returns three durations in seconds: until all are Ready, of the COPY, and of the baseline.
 async fn round(environment: &Environment, size: &Size, number: u32, server: &Server) -> Result<(f64, f64, f64)> {
     let client = &environment.client;
-    say(&format!("round {number}: creating {} memberships for PostgreSQL", size.memberships));
+    progress(&format!("round {number}: creating {} memberships for PostgreSQL", size.memberships));
     server.run("DROP SCHEMA IF EXISTS bench CASCADE").await?;
     let accounts: Vec<String> = (0..size.accounts).map(|place| format!("{NAME}{place}")).collect();
     cluster::create_accounts_in(client, NAME, &accounts, &objects::postgres(NAME, "bench")).await?;
@@ -68,14 +68,14 @@ async fn round(environment: &Environment, size: &Size, number: u32, server: &Ser
     cluster::fill(client, NAME, members.collect()).await?;
     let watcher = MembershipWatcher::open(client).await?;
     let folder = environment.folder(NAME).await?;
-    say(&format!("round {number}: converging"));
+    progress(&format!("round {number}: converging"));
     let started = Instant::now();
     let mut controller = Controller::start(environment, &folder)?;
     let converged = watcher.all_ready(size.memberships, PATIENCE).await? - started;
     controller.quiet().await?;
     controller.stop().await?;
     let copy = copy(&mut server.admin_connection().await).await?;
-    say(&format!("round {number}: baseline"));
+    progress(&format!("round {number}: baseline"));
     let baseline = baseline::baseline(client, NAME, baseline::best_concurrency(client, NAME).await?).await?;
     cluster::clear(client, NAME).await?;
     Ok((converged.as_secs_f64(), copy.as_secs_f64(), baseline.as_secs_f64()))

@@ -86,7 +86,7 @@ impl Lookup {
         let store = target.open_if_there(loaded, &place).await?;
         let store = store.with_context(|| format!("{}: pass --store or --sqlite-dir", absent(&place)))?;
         let observed = target::observe(Some(&store), key, now).await?;
-        let context = Context::new(loaded.mark_beside(key, &observed), now);
+        let context = Context::new(loaded.mark_for_comparison(key, &observed), now);
         Ok(target::plan_as(loaded, key, &place, observed, &context))
     }
 }

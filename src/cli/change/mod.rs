@@ -180,7 +180,7 @@ fn work(
     choices: Choices<'_>,
     now: Timestamp,
 ) -> Option<Work> {
-    let mark = loaded.mark_beside(key, &observed);
+    let mark = loaded.mark_for_comparison(key, &observed);
     let context = Context { only_reporting: choices.only_drift, approved: choices.approved, ..Context::new(mark, now) };
     // A deletion reports no drift, and objects in files are never being deleted.
     let is_leaving = matches!(loaded.source, Source::Cluster(_)) && loaded.objects.is_deleting(key);

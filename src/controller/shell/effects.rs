@@ -14,7 +14,7 @@ use crate::{
         status, store_id,
     },
     control::{CatalogMaintenance, Effect, Event, Pass, PassResult, PassWork, StatusWrite, StoreRefresh, run_pass},
-    controller::{log, refresh, trace::end_of_deletion, world::PassWorld},
+    controller::{log, pass_environment::LiveEnvironment, refresh, trace::end_of_deletion},
     model::{KindName, Name, ObjectRef},
 };
 
@@ -80,7 +80,7 @@ impl Shell {
 
     fn start(&mut self, pass: Pass) {
         let facts = pass.store_facts.as_ref();
-        let world = PassWorld {
+        let environment = LiveEnvironment {
             client: self.context.client.clone(),
             store: facts.map(|facts| self.stores.handle(&pass.store, &facts.spec)),
             log_addresses: self.context.log_addresses,
@@ -92,7 +92,7 @@ impl Shell {
         let (id, with_addresses) = (pass.id, self.context.log_addresses);
         let work = async move {
             let started = Instant::now();
-            let result = run_pass(&pass, &world).await;
+            let result = run_pass(&pass, &environment).await;
             if let (PassWork::Delete(work), PassResult::Deleted(deleted)) = (&pass.work, &result) {
                 end_of_deletion(&pass, &work.account.facts.spec, deleted, with_addresses);
             }

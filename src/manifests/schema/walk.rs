@@ -37,7 +37,7 @@ pub(super) fn check(kind: &Kind, object: &Value, problems: &mut Vec<Problem>) {
         }
     }
     walker.within(Way::Field("spec"), |walker| match &object["spec"] {
-        Value::Null => walker.say(DiagnosticReason::Schema, "is required"),
+        Value::Null => walker.report(DiagnosticReason::Schema, "is required"),
         spec => walker.node(&kind.spec, spec),
     });
     let plain = walker.plain;
@@ -74,7 +74,7 @@ impl<'a> Walker<'a, '_> {
         Problem { path, reason, message: message.into(), is_key: false, if_plain: false }
     }
 
-    fn say(&mut self, reason: DiagnosticReason, message: impl Into<String>) {
+    fn report(&mut self, reason: DiagnosticReason, message: impl Into<String>) {
         let problem = self.problem(reason, message);
         self.problems.push(problem);
     }
@@ -107,7 +107,10 @@ impl<'a> Walker<'a, '_> {
         if !node.choices.is_empty() && self.problems.len() == before && !node.choices.contains(value) {
             let choices: Vec<&str> = node.choices.iter().filter_map(Value::as_str).collect();
             let hint = value.as_str().map(|word| suggestion(word, choices.iter().copied())).unwrap_or_default();
-            self.say(DiagnosticReason::Schema, format!("{} is not one of {}{hint}", shown(value), choices.join(", ")));
+            self.report(
+                DiagnosticReason::Schema,
+                format!("{} is not one of {}{hint}", shown(value), choices.join(", ")),
+            );
         }
         // Like the server: rules apply only to values that fit the schema.
         if self.problems.len() > before {
@@ -152,7 +155,7 @@ impl<'a> Walker<'a, '_> {
         }
         for name in &node.required {
             if node.field(value, name).is_none() {
-                self.within(Way::Field(name), |walker| walker.say(DiagnosticReason::Schema, "is required"));
+                self.within(Way::Field(name), |walker| walker.report(DiagnosticReason::Schema, "is required"));
             }
         }
     }
@@ -177,7 +180,7 @@ impl<'a> Walker<'a, '_> {
             };
             if !seen.insert(same) {
                 self.within(Way::Item(place), |walker| {
-                    walker.say(DiagnosticReason::Schema, format!("exists twice: {what}"));
+                    walker.report(DiagnosticReason::Schema, format!("exists twice: {what}"));
                 });
             }
         }
@@ -186,19 +189,22 @@ impl<'a> Walker<'a, '_> {
     fn string(&mut self, node: &'a Node, text: &str) {
         let length = || text.chars().count();
         if let Some(most) = node.length.most.filter(|most| text.len() > *most && length() > *most) {
-            self.say(DiagnosticReason::Schema, format!("is too long: {} characters, and {most} are allowed", length()));
+            self.report(
+                DiagnosticReason::Schema,
+                format!("is too long: {} characters, and {most} are allowed", length()),
+            );
         }
         if node.length.least.is_some_and(|least| text.len() < least) {
-            self.say(DiagnosticReason::Schema, "must not be empty");
+            self.report(DiagnosticReason::Schema, "must not be empty");
         } else if let Some(pattern) = node.pattern.as_ref().filter(|pattern| !pattern.matches(text)) {
             let quoted = shown(&Value::String(text.to_owned()));
             let right = api::pattern_in_words(&pattern.text)
                 .map_or_else(|| format!("must match {}", pattern.text), |words| format!("must be {words}"));
-            self.say(DiagnosticReason::Schema, format!("{quoted} {right}"));
+            self.report(DiagnosticReason::Schema, format!("{quoted} {right}"));
         }
         if node.is_time && !is_time(text) {
             let quoted = shown(&Value::String(text.to_owned()));
-            self.say(DiagnosticReason::Schema, format!("{quoted} is not a valid time; {}", right_time(text)));
+            self.report(DiagnosticReason::Schema, format!("{quoted} is not a valid time; {}", right_time(text)));
         }
         if is_boolean_to_kubectl(text) {
             let message = format!("kubectl reads {text} without quotes as a boolean; write \"{text}\"");
@@ -210,22 +216,22 @@ impl<'a> Walker<'a, '_> {
     fn number(&mut self, node: &Node, number: f64) {
         let (least, most) = node.number;
         if let Some(least) = least.filter(|least| number < *least) {
-            self.say(DiagnosticReason::Schema, format!("{number} is too low; the minimum is {least}"));
+            self.report(DiagnosticReason::Schema, format!("{number} is too low; the minimum is {least}"));
         }
         if let Some(most) = most.filter(|most| number > *most) {
-            self.say(DiagnosticReason::Schema, format!("{number} is too high; the maximum is {most}"));
+            self.report(DiagnosticReason::Schema, format!("{number} is too high; the maximum is {most}"));
         }
     }
 
     fn size(&mut self, node: &Node, count: usize, one: &str, several: &str) {
         if let Some(least) = node.length.least.filter(|least| count < *least) {
-            self.say(
+            self.report(
                 DiagnosticReason::Schema,
                 format!("must have at least {least} {}", if least == 1 { one } else { several }),
             );
         }
         if let Some(most) = node.length.most.filter(|most| count > *most) {
-            self.say(DiagnosticReason::Schema, format!("has {count} {several}, and {most} are allowed"));
+            self.report(DiagnosticReason::Schema, format!("has {count} {several}, and {most} are allowed"));
         }
     }
 
@@ -258,7 +264,7 @@ impl<'a> Walker<'a, '_> {
             (Type::Array, Value::Object(_)) => "; begin the item with \"- \"".to_owned(),
             _ => String::new(),
         };
-        self.say(DiagnosticReason::Schema, format!("must be {wanted}, but {}{hint}", described(value)));
+        self.report(DiagnosticReason::Schema, format!("must be {wanted}, but {}{hint}", described(value)));
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) struct Found {
     /// People who were asked for, by their name in the account.
     pub(super) people: BTreeMap<Email, Person>,
     /// Users with an address that was asked for, while the address stands for another user.
-    pub(super) beside: Vec<Person>,
+    pub(super) others: Vec<Person>,
 }
 
 impl Realm {
@@ -61,8 +61,8 @@ impl Realm {
         };
         let people = self.recalled(within, people).await;
         let found = arranged(people, named);
-        let went = found.people.iter().map(|(name, person)| (name.clone(), person.went(within.stamp)));
-        self.known.note_all(within.client_id, went.collect(), named.is_none()).await;
+        let users = found.people.iter().map(|(name, person)| (name.clone(), person.known_user(within.stamp)));
+        self.known.note_all(within.client_id, users.collect(), named.is_none()).await;
         Ok(found)
     }
 
@@ -188,7 +188,7 @@ impl Realm {
     /// found.
     async fn users_called(&self, within: &Within<'_>, address: Email) -> Result<Users, StoreError> {
         let mut users = self.users_of(&address).await?;
-        let known = self.known.find(within.client_id, &address).await.map(|went| went.id);
+        let known = self.known.find(within.client_id, &address).await.map(|user| user.id);
         if let Some(id) = &known
             && !users.contains_key(id)
         {
@@ -248,7 +248,7 @@ fn arranged(people: Vec<Person>, named: Option<&BTreeSet<Email>>) -> Found {
             if named.is_none_or(|named| named.contains(&name)) {
                 found.people.insert(name, person);
             } else if named.is_some_and(|named| named.contains(&address)) {
-                found.beside.push(person);
+                found.others.push(person);
             }
         }
     }
@@ -297,7 +297,7 @@ mod tests {
             for (name, id) in [(ANN, "c"), (apart[0], "a"), (apart[1], "b")] {
                 let found = arranged(people.clone(), Some(&BTreeSet::from([Email::as_stored(name)])));
                 assert_eq!(names(&found), [(name, id)]);
-                assert_eq!(found.beside.len(), if name == ANN { 2 } else { 0 }, "{name}");
+                assert_eq!(found.others.len(), if name == ANN { 2 } else { 0 }, "{name}");
             }
         }
     }

@@ -78,7 +78,7 @@ pub(super) fn granted(layout: &Layout, ranks: &Ranks) -> Vec<String> {
 /// unknown ones.
 pub(super) fn ranks(layout: &Layout, roles: impl IntoIterator<Item = impl AsRef<str>>) -> (Ranks, Vec<String>) {
     let mut ranks = Ranks::none(layout.len());
-    let mut beside = Vec::new();
+    let mut other_roles = Vec::new();
     for role in roles {
         let role = role.as_ref();
         let place = role.split_once(':').and_then(|(section, level)| {
@@ -94,12 +94,12 @@ pub(super) fn ranks(layout: &Layout, roles: impl IntoIterator<Item = impl AsRef<
                 *slot = rank.max(*slot);
                 let ladder = layout.ladders().get(place);
                 let level = ladder.and_then(|ladder| Some((ladder, ladder.levels.get(usize::from(lower))?)));
-                beside.extend(level.map(|(ladder, level)| client_role(&ladder.section, level)));
+                other_roles.extend(level.map(|(ladder, level)| client_role(&ladder.section, level)));
             }
-            None => beside.push(role.to_owned()),
+            None => other_roles.push(role.to_owned()),
         }
     }
-    (ranks, beside)
+    (ranks, other_roles)
 }
 
 /// Returns the ranks that replace the client role of a removed level, by the last of the former layouts that has it;
@@ -124,16 +124,16 @@ pub(super) fn ranks_becoming<'r>(
         }
         None => true,
     });
-    let (mut ranks, beside) = ranks(layout, staying.collect::<Vec<_>>());
+    let (mut ranks, other_roles) = ranks(layout, staying.collect::<Vec<_>>());
     ranks.raise_to(becoming.as_slice());
-    (ranks, beside)
+    (ranks, other_roles)
 }
 
 /// Returns whether a client role grants more than `ranks`, or is unknown in the layout.
 pub(super) fn exceeds(layout: &Layout, role: &str, ranks: &Ranks) -> bool {
-    let (alone, beside) = self::ranks(layout, [role]);
+    let (alone, other_roles) = self::ranks(layout, [role]);
     let of = |section: usize| ranks.as_slice().get(section).copied().unwrap_or(0);
-    !beside.is_empty() || alone.as_slice().iter().enumerate().any(|(section, rank)| *rank > of(section))
+    !other_roles.is_empty() || alone.as_slice().iter().enumerate().any(|(section, rank)| *rank > of(section))
 }
 
 /// Role or group of an account that a realm group stands for.
@@ -189,9 +189,9 @@ mod tests {
     #[test]
     fn several_roles_of_one_section_count_as_the_highest_and_are_reported() {
         for roles in [["orders:View", "orders:Edit", "x:y"], ["orders:Edit", "orders:View", "x:y"]] {
-            let (ranks, beside) = ranks(&layout(), roles);
+            let (ranks, other_roles) = ranks(&layout(), roles);
             assert_eq!(ranks.as_slice(), [2, 0]);
-            assert_eq!(beside, ["orders:View", "x:y"]);
+            assert_eq!(other_roles, ["orders:View", "x:y"]);
         }
         assert_eq!(ranks(&layout(), ["orders:Hide", "nothing"]).1, ["orders:Hide", "nothing"]);
     }

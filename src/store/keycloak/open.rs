@@ -21,7 +21,7 @@ use url::{Host, Url};
 
 use super::{
     Facts, KeycloakStore, keeper,
-    known::Known,
+    known::KnownUsers,
     names::{ENTRIES, Prefix, USER_ATTRIBUTES},
     realm::Realm,
     wire::{self, LISTING, TIMEOUT, Tokens, Wire},
@@ -108,7 +108,7 @@ async fn connect(place: &KeycloakLocation, secrets: &dyn Secrets) -> Result<(Rea
         asked_for: Mutex::default(),
         checked: Mutex::new(Instant::now()),
         seal: None,
-        known: Known::default(),
+        known: KnownUsers::default(),
     };
     realm.seal = keeper::kept(&realm).await?;
     realm.management = match realm.client("realm-management").await?.and_then(|client| client.id) {

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::{
     apply::Work,
-    known::Went,
+    known::KnownUser,
     names::{self, ACCOUNTS, ADDRESS, Definition, ENTRIES, MADE_BY},
     note::{Entry, Stamp},
     person::Person,
@@ -84,8 +84,8 @@ impl Work<'_> {
         if person.entry.as_ref() != Some(&entry) || !person.is_indexed(&self.client_id) {
             self.write_entry(&person, Some(&entry), email).await?;
         }
-        let went = Went { id: person.id().to_owned(), ours: true };
-        self.realm.known.note(&self.client_id, email, went).await;
+        let user = KnownUser { id: person.id().to_owned(), ours: true };
+        self.realm.known.note(&self.client_id, email, user).await;
         self.realm.known.done(&self.client_id, person.id()).await;
         Ok(())
     }
@@ -159,8 +159,8 @@ impl Work<'_> {
     /// # Errors
     /// `Conflict` if that user still has access.
     pub(super) async fn gone(&self, email: &Email) -> Outcome {
-        let Some(went) = self.realm.known.find(&self.client_id, email).await else { return Ok(()) };
-        self.has_nothing(email, &went.id).await?;
+        let Some(user) = self.realm.known.find(&self.client_id, email).await else { return Ok(()) };
+        self.has_nothing(email, &user.id).await?;
         self.realm.known.forget(&self.client_id, email).await;
         Ok(())
     }
@@ -169,7 +169,7 @@ impl Work<'_> {
     /// a later revocation would not reach the earlier user.
     pub(super) async fn is_nobody(&self, email: &Email) -> Outcome {
         match self.realm.known.find(&self.client_id, email).await {
-            Some(went) if went.ours => self.has_nothing(email, &went.id).await,
+            Some(user) if user.ours => self.has_nothing(email, &user.id).await,
             _ => Ok(()),
         }
     }

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashSet};
 use keycloak::types::{MembershipType, RoleRepresentation, UserRepresentation};
 
 use super::{
-    known::Went,
+    known::KnownUser,
     names::{self, ACCOUNTS, ADDRESS, Definition, ENTRIES},
     note::{Definitions, Entry, Stamp},
     realm::Realm,
@@ -62,8 +62,8 @@ impl Person {
     }
 
     /// Returns what is remembered of the person in an account with this mark.
-    pub(super) fn went(&self, stamp: &Stamp) -> Went {
-        Went { id: self.id().to_owned(), ours: self.entry.as_ref().is_some_and(|entry| entry.stamp.is_of(stamp)) }
+    pub(super) fn known_user(&self, stamp: &Stamp) -> KnownUser {
+        KnownUser { id: self.id().to_owned(), ours: self.entry.as_ref().is_some_and(|entry| entry.stamp.is_of(stamp)) }
     }
 
     /// Returns the user's login name.
@@ -163,7 +163,7 @@ impl Person {
     fn content(&self, layout: &Layout, former: &[Layout], definitions: &Definitions) -> MemberContent {
         let mut content = self.entry.as_ref().map(Entry::content).unwrap_or_default();
         let effective = self.effective.iter().filter_map(|role| role.name.as_deref());
-        let (ranks, beside) = names::ranks_becoming(layout, former, effective);
+        let (ranks, other_roles) = names::ranks_becoming(layout, former, effective);
         content.ranks = ranks;
         if !self.effective.is_empty() {
             // Keycloak evaluates neither revocations nor time windows: a user who holds a role has access, whatever our
@@ -187,7 +187,7 @@ impl Person {
         let added: Vec<Name> = ours.filter(|name| !groups.contains(name)).collect();
         groups.extend(added);
         content.groups = groups.into();
-        let mut anomalies: Vec<Name> = beside.iter().map(|role| Name::from(format!("{role} besides"))).collect();
+        let mut anomalies: Vec<Name> = other_roles.iter().map(|role| Name::from(format!("{role} besides"))).collect();
         anomalies.extend(
             self.inherited()
                 .filter_map(|role| role.name.as_deref())

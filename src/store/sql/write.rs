@@ -59,15 +59,15 @@ pub(in crate::store) async fn apply(
     let rises = fence(session, cluster, claim, slot(&batch.mark.account)).await?;
     let objects = batch.changes.iter().map(|change| &change.object);
     let key = &batch.mark.account;
-    let (mut id, mut there) = read::observed(session, key, &Wanted::named(objects)).await?;
-    let mut decision = decide(batch, &there);
+    let (mut id, mut observed) = read::observed(session, key, &Wanted::named(objects)).await?;
+    let mut decision = decide(batch, &observed);
     if decision.translate_from.is_some() {
-        (id, there) = read::observed(session, key, &Wanted::Whole).await?;
-        decision = decide(batch, &there);
+        (id, observed) = read::observed(session, key, &Wanted::Whole).await?;
+        decision = decide(batch, &observed);
     }
     let wrote = decision.steps.iter().any(|step| matches!(step, Ok(Step::Put | Step::Remove)));
     let outcomes = if wrote {
-        Writing::new(session, AuditBuilder { batch, there: &there, epoch: claim.epoch }, id)
+        Writing::new(session, AuditBuilder { batch, observed: &observed, epoch: claim.epoch }, id)
             .await?
             .run(decision)
             .await?
@@ -260,7 +260,7 @@ impl<'a> Writing<'a> {
     /// Rewrites all ranks that are in another layout. Includes rows that this batch writes, since their change may be
     /// refused.
     async fn translate(&mut self, from: &Layout) -> Result<Vec<AuditEntry>, Failed> {
-        let translated = translations(self.audit.there, from, self.audit.batch.layout);
+        let translated = translations(self.audit.observed, from, self.audit.batch.layout);
         let rows = RankRows::of(&translated);
         for (table, rows) in [(Table::Roles, rows.roles), (Table::Groups, rows.groups), (Table::Members, rows.members)]
         {

@@ -129,10 +129,10 @@ async fn the_controller_waits_for_current_definitions_and_reports_an_unreached_s
 /// removed before an annotation confirms that all objects exist again; a block is made nevertheless.
 #[tokio::test]
 async fn a_recreated_definition_removes_nobody_until_it_is_approved() {
-    let plane = ControlPlane::own("remade").await;
+    let plane = ControlPlane::own("recreated").await;
     let folder = plane.data().join("stores");
     let _roster = Controller::process(&plane, &folder).await;
-    let site = StaffedSite::new(&plane, &folder, "remade", "Delete").await;
+    let site = StaffedSite::new(&plane, &folder, "recreated", "Delete").await;
     site.ready().await;
     let before = site.left().await;
     // Definitions are made to the second.

@@ -1,5 +1,5 @@
 //! Tests rollouts: a changed catalog reaches one account after another, and stops at the first guard that fires
-//! (docs/decisions/0020-fleet-brake.md).
+//! (docs/decisions/0020-catalog-rollouts.md).
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::events::v1::Event;

@@ -19,14 +19,14 @@ pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// A file of their folder.
-pub fn beside(name: &str) -> PathBuf {
+/// Returns the path of a file in the folder of the programs.
+pub fn tool_file(name: &str) -> PathBuf {
     FOLDER.join(name)
 }
 
 /// One of the programs, with nothing of the user's.
 pub fn tool(name: &str) -> Command {
-    let mut command = Command::new(beside(name));
+    let mut command = Command::new(tool_file(name));
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("helm");
     command.current_dir(repository(""));
     for variable in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {

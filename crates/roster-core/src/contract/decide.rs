@@ -31,7 +31,7 @@ pub struct Decision {
     pub translate_from: Option<Layout>,
 }
 
-/// Compares a batch with the content of the account. `there` holds at least the account and the objects that the
+/// Compares a batch with the content of the account. `observed` holds at least the account and the objects that the
 /// batch names.
 ///
 /// The rules repeat those of the plan, since the store may have changed after it was observed (docs/concepts.md
@@ -40,26 +40,26 @@ pub struct Decision {
 ///
 /// If the account is refused, the whole batch is refused: without it ranks would lose their meaning.
 #[must_use]
-pub fn decide(batch: &Batch<'_>, there: &Observed) -> Decision {
-    decided(batch, there).unwrap_or_else(|refused| Decision {
+pub fn decide(batch: &Batch<'_>, observed: &Observed) -> Decision {
+    decided(batch, observed).unwrap_or_else(|refused| Decision {
         steps: batch.changes.iter().map(|_| Err(refused.clone())).collect(),
         translate_from: None,
     })
 }
 
-fn decided(batch: &Batch<'_>, there: &Observed) -> Result<Decision, StoreError> {
-    if batch.store.is_some() && batch.store != there.store.as_ref() {
+fn decided(batch: &Batch<'_>, observed: &Observed) -> Result<Decision, StoreError> {
+    if batch.store.is_some() && batch.store != observed.store.as_ref() {
         return Err(StoreError::Conflict("the store is not the one that was observed".to_owned()));
     }
     let account = batch.changes.iter().find(|change| change.object == ObjectKey::Account);
     let put = account.and_then(|change| change.put.as_ref().map(|put| (change, put)));
     let layout = match put {
         Some((change, (content, fingerprint))) => {
-            let step = step_account(batch, there, change, content, *fingerprint)?;
+            let step = step_account(batch, observed, change, content, *fingerprint)?;
             let Content::Account(content) = content else { return Err(not_its_content(&change.object)) };
             Some((content.layout.clone(), step == Step::Put, *fingerprint))
         }
-        None => there.account.as_ref().and_then(|existing| existing.content.as_ref()).map(|content| {
+        None => observed.account.as_ref().and_then(|existing| existing.content.as_ref()).map(|content| {
             // No translation is needed: the layout stays.
             (content.layout.clone(), false, Fingerprint([0; 16]))
         }),
@@ -67,8 +67,8 @@ fn decided(batch: &Batch<'_>, there: &Observed) -> Result<Decision, StoreError> 
     let translate_from = layout.as_ref().and_then(|(layout, written, fingerprint)| {
         // With the plan's fingerprint in the store, the rows have that layout already: someone else changed the
         // account's layout.
-        let applied = there.account.as_ref().and_then(|existing| existing.fingerprint) == Some(*fingerprint);
-        (*written && !applied && *layout != there.layout).then(|| there.layout.clone())
+        let applied = observed.account.as_ref().and_then(|existing| existing.fingerprint) == Some(*fingerprint);
+        (*written && !applied && *layout != observed.layout).then(|| observed.layout.clone())
     });
     let mut named = BTreeSet::new();
     let steps = batch
@@ -78,14 +78,14 @@ fn decided(batch: &Batch<'_>, there: &Observed) -> Result<Decision, StoreError> 
             if !named.insert(&change.object) {
                 return Err(StoreError::Invalid(format!("{} is changed twice in one batch", change.object)));
             }
-            let Some(put) = &change.put else { return removal(batch, there, change) };
+            let Some(put) = &change.put else { return removal(batch, observed, change) };
             match &layout {
                 None => Err(StoreError::Conflict(format!("account {} does not exist", batch.mark.account))),
                 Some((layout, ..)) if layout != batch.layout => Err(StoreError::Invalid(format!(
                     "the permissions of {} are for other sections than account {} has",
                     change.object, batch.mark.account
                 ))),
-                Some(_) => step_put(batch, there, change, &put.0, put.1),
+                Some(_) => step_put(batch, observed, change, &put.0, put.1),
             }
         })
         .collect();
@@ -94,12 +94,12 @@ fn decided(batch: &Batch<'_>, there: &Observed) -> Result<Decision, StoreError> 
 
 fn step_account(
     batch: &Batch<'_>,
-    there: &Observed,
+    observed: &Observed,
     change: &Change,
     content: &Content,
     fingerprint: Fingerprint,
 ) -> Result<Step, StoreError> {
-    let step = step_put(batch, there, change, content, fingerprint)?;
+    let step = step_put(batch, observed, change, content, fingerprint)?;
     match content {
         Content::Account(content) if content.layout == *batch.layout => Ok(step),
         Content::Account(_) => {
@@ -111,28 +111,28 @@ fn step_account(
 
 fn step_put(
     batch: &Batch<'_>,
-    there: &Observed,
+    observed: &Observed,
     change: &Change,
     content: &Content,
     fingerprint: Fingerprint,
 ) -> Result<Step, StoreError> {
-    foreign_account(batch, there)?;
+    foreign_account(batch, observed)?;
     let (same, was_written) = match (&change.object, content) {
         (ObjectKey::Account, Content::Account(content)) => {
             valid_account(content)?;
-            may_put(batch, change, there.account.as_ref())?.compared(change, content, fingerprint)
+            may_put(batch, change, observed.account.as_ref())?.compared(change, content, fingerprint)
         }
         (ObjectKey::Role(name), Content::Role(content)) => {
             valid_definition(&change.object, &content.title, &content.ranks, batch.layout)?;
-            may_put(batch, change, there.roles.get(name))?.compared(change, content, fingerprint)
+            may_put(batch, change, observed.roles.get(name))?.compared(change, content, fingerprint)
         }
         (ObjectKey::Group(name), Content::Group(content)) => {
             valid_definition(&change.object, &content.title, &content.ranks, batch.layout)?;
-            may_put(batch, change, there.groups.get(name))?.compared(change, content, fingerprint)
+            may_put(batch, change, observed.groups.get(name))?.compared(change, content, fingerprint)
         }
         (ObjectKey::Member(email), Content::Member(content)) => {
             valid_member(&change.object, content, batch.layout)?;
-            may_put(batch, change, there.members.get(email))?.compared(change, content.as_ref(), fingerprint)
+            may_put(batch, change, observed.members.get(email))?.compared(change, content.as_ref(), fingerprint)
         }
         _ => return Err(not_its_content(&change.object)),
     };
@@ -151,12 +151,12 @@ fn grants_nothing(content: &Content) -> bool {
     matches!(content, Content::Member(content) if content.ranks.is_none())
 }
 
-fn removal(batch: &Batch<'_>, there: &Observed, change: &Change) -> Result<Step, StoreError> {
+fn removal(batch: &Batch<'_>, observed: &Observed, change: &Change) -> Result<Step, StoreError> {
     let (is_there, mark) = match &change.object {
-        ObjectKey::Account => mark_of(there.account.as_ref()),
-        ObjectKey::Role(name) => mark_of(there.roles.get(name)),
-        ObjectKey::Group(name) => mark_of(there.groups.get(name)),
-        ObjectKey::Member(email) => mark_of(there.members.get(email)),
+        ObjectKey::Account => mark_of(observed.account.as_ref()),
+        ObjectKey::Role(name) => mark_of(observed.roles.get(name)),
+        ObjectKey::Group(name) => mark_of(observed.groups.get(name)),
+        ObjectKey::Member(email) => mark_of(observed.members.get(email)),
     };
     match mark {
         Some(mark) if mark.cluster != batch.mark.cluster => Err(marked_by(&change.object, mark)),
@@ -183,8 +183,8 @@ struct Overwritable<'a, C> {
 impl<C: PartialEq> Overwritable<'_, C> {
     /// Returns whether the object matches, and whether another pass has written it since the change was planned.
     fn compared(&self, change: &Change, content: &C, fingerprint: Fingerprint) -> (bool, bool) {
-        let there = self.existing.and_then(|existing| existing.fingerprint);
-        (self.is(content, fingerprint), there != change.expected)
+        let stored = self.existing.and_then(|existing| existing.fingerprint);
+        (self.is(content, fingerprint), stored != change.expected)
     }
 
     fn is(&self, content: &C, fingerprint: Fingerprint) -> bool {
@@ -213,8 +213,8 @@ fn may_put<'a, C>(
     Ok(Overwritable { existing, ours })
 }
 
-fn foreign_account(batch: &Batch<'_>, there: &Observed) -> Result<(), StoreError> {
-    match there.account.as_ref().and_then(|existing| existing.mark.as_ref()) {
+fn foreign_account(batch: &Batch<'_>, observed: &Observed) -> Result<(), StoreError> {
+    match observed.account.as_ref().and_then(|existing| existing.mark.as_ref()) {
         Some(mark) if mark.cluster != batch.mark.cluster => Err(marked_by(&ObjectKey::Account, mark)),
         _ => Ok(()),
     }
@@ -287,18 +287,18 @@ pub struct Translation {
 /// Translates all content of the account from one layout to another. Rows that the batch does not write, because of
 /// another mark or the guard, must keep their meaning.
 #[must_use]
-pub fn translations(there: &Observed, from: &Layout, to: &Layout) -> Vec<Translation> {
-    let roles = there.roles.iter().filter_map(|(name, existing)| {
+pub fn translations(observed: &Observed, from: &Layout, to: &Layout) -> Vec<Translation> {
+    let roles = observed.roles.iter().filter_map(|(name, existing)| {
         let before = existing.content.clone()?;
         let after = RoleContent { ranks: to.translate(&before.ranks, from), ..before.clone() };
         Some((ObjectKey::Role(name.clone()), Content::Role(before), Content::Role(after)))
     });
-    let groups = there.groups.iter().filter_map(|(name, existing)| {
+    let groups = observed.groups.iter().filter_map(|(name, existing)| {
         let before = existing.content.clone()?;
         let after = GroupContent { ranks: to.translate(&before.ranks, from), ..before.clone() };
         Some((ObjectKey::Group(name.clone()), Content::Group(before), Content::Group(after)))
     });
-    let members = there.members.iter().filter_map(|(email, existing)| {
+    let members = observed.members.iter().filter_map(|(email, existing)| {
         let before = existing.content.clone()?;
         let after = MemberContent { ranks: to.translate(&before.ranks, from), ..before.clone() };
         let (before, after) = (Content::Member(Box::new(before)), Content::Member(Box::new(after)));

@@ -18,7 +18,7 @@ pub struct AuditBuilder<'a> {
     /// The batch whose changes are described.
     pub batch: &'a Batch<'a>,
     /// Content of the account before the batch: at least the account, and the objects that the batch names.
-    pub there: &'a Observed,
+    pub observed: &'a Observed,
     /// The writer's epoch.
     pub epoch: Epoch,
 }
@@ -27,9 +27,10 @@ impl AuditBuilder<'_> {
     /// Returns the entry of a change that was made; `None` if only the fingerprint is new.
     #[must_use]
     pub fn change(&self, change: &Change) -> Option<AuditEntry> {
-        let before = described_there(self.there, &change.object);
+        let before = describe_observed(self.observed, &change.object);
         let after = change.put.as_ref().map(|(content, _)| described(content, self.batch.layout));
-        if before.is_some() && before == after && mark_there(self.there, &change.object) == Some(self.batch.mark) {
+        if before.is_some() && before == after && observed_mark(self.observed, &change.object) == Some(self.batch.mark)
+        {
             return None;
         }
         let origin = change.origin.as_ref().map(ToString::to_string);
@@ -49,7 +50,7 @@ impl AuditBuilder<'_> {
         let origin = account.and_then(|change| change.origin.as_ref()).map(ToString::to_string);
         let stay = translations.iter().filter(|translation| !named.contains(&translation.object));
         stay.filter_map(|Translation { object, before, after }| {
-            let before = described(before, &self.there.layout);
+            let before = described(before, &self.observed.layout);
             let after = described(after, self.batch.layout);
             let record = || self.record(object, "sections-changed", Some(&before), Some(&after));
             (before != after).then(|| AuditEntry { origin: origin.clone(), ..record() })
@@ -84,29 +85,31 @@ pub fn object_name(object: &ObjectKey) -> String {
     }
 }
 
-fn mark_there<'a>(there: &'a Observed, object: &ObjectKey) -> Option<&'a Mark> {
+fn observed_mark<'a>(observed: &'a Observed, object: &ObjectKey) -> Option<&'a Mark> {
     match object {
-        ObjectKey::Account => there.account.as_ref()?.mark.as_ref(),
-        ObjectKey::Role(name) => there.roles.get(name)?.mark.as_ref(),
-        ObjectKey::Group(name) => there.groups.get(name)?.mark.as_ref(),
-        ObjectKey::Member(email) => there.members.get(email)?.mark.as_ref(),
+        ObjectKey::Account => observed.account.as_ref()?.mark.as_ref(),
+        ObjectKey::Role(name) => observed.roles.get(name)?.mark.as_ref(),
+        ObjectKey::Group(name) => observed.groups.get(name)?.mark.as_ref(),
+        ObjectKey::Member(email) => observed.members.get(email)?.mark.as_ref(),
     }
 }
 
 /// Describes the content of an object before the batch.
-fn described_there(there: &Observed, object: &ObjectKey) -> Option<Value> {
-    let layout = &there.layout;
+fn describe_observed(observed: &Observed, object: &ObjectKey) -> Option<Value> {
+    let layout = &observed.layout;
     match object {
         ObjectKey::Account => {
-            there.account.as_ref()?.content.clone().map(|content| described(&Content::Account(content), layout))
+            observed.account.as_ref()?.content.clone().map(|content| described(&Content::Account(content), layout))
         }
         ObjectKey::Role(name) => {
-            there.roles.get(name)?.content.clone().map(|content| described(&Content::Role(content), layout))
+            observed.roles.get(name)?.content.clone().map(|content| described(&Content::Role(content), layout))
         }
         ObjectKey::Group(name) => {
-            there.groups.get(name)?.content.clone().map(|content| described(&Content::Group(content), layout))
+            observed.groups.get(name)?.content.clone().map(|content| described(&Content::Group(content), layout))
         }
-        ObjectKey::Member(email) => there.members.get(email)?.content.as_ref().map(|content| member(content, layout)),
+        ObjectKey::Member(email) => {
+            observed.members.get(email)?.content.as_ref().map(|content| member(content, layout))
+        }
     }
 }
 

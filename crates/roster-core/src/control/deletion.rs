@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Delete, Deleted, Pass, World, reconcile};
+use super::{Delete, Deleted, Pass, PassEnvironment, reconcile};
 use crate::{
     api::DeletionPolicy,
     contract::{Batch, StoreError},
@@ -17,17 +17,17 @@ use crate::{
 /// Applies the deletion policy, then removes the finalizer. A deletion needs no reference to resolve: if the
 /// IdentityStore is gone, nothing can be removed from it. While the deletion waits, explicit revocations and single
 /// removals are made.
-pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> Deleted {
+pub(super) async fn delete<E: PassEnvironment>(pass: &Pass, work: &Delete, environment: &E) -> Deleted {
     let Delete { account, children, meanwhile, .. } = work;
     let retry =
         |why| Deleted::Retry { error: StoreError::Unavailable(why), decided: work.decided.clone(), by_store: false };
     if !children.is_empty() {
-        let report = Box::pin(reconcile::reconcile(pass, meanwhile, world)).await;
+        let report = Box::pin(reconcile::reconcile(pass, meanwhile, environment)).await;
         return Deleted::Waits(children.clone(), Box::new(report));
     }
     let removed = match (&account.facts.spec.deletion_policy, &pass.store_facts) {
         (DeletionPolicy::Orphan, _) => 0,
-        (DeletionPolicy::Delete, None) => match world.lacks_store(&pass.store).await {
+        (DeletionPolicy::Delete, None) => match environment.lacks_store(&pass.store).await {
             Ok(true) => 0,
             Ok(false) => {
                 return retry(format!("IdentityStore {} exists, although it was not in the list", pass.store));
@@ -36,20 +36,20 @@ pub(super) async fn delete<W: World>(pass: &Pass, work: &Delete, world: &W) -> D
                 return retry(format!("cannot find out whether the IdentityStore is deleted: {fault}"));
             }
         },
-        (DeletionPolicy::Delete, Some(_)) => match remove_all(pass, work, world).await {
+        (DeletionPolicy::Delete, Some(_)) => match remove_all(pass, work, environment).await {
             Ok(RemovalResult::Done(removed)) => removed,
             Ok(RemovalResult::Held(guarded)) => {
-                let report = Box::pin(reconcile::reconcile(pass, meanwhile, world)).await;
+                let report = Box::pin(reconcile::reconcile(pass, meanwhile, environment)).await;
                 return Deleted::Held(guarded, Box::new(report));
             }
             Ok(RemovalResult::Replaced) => {
-                let report = Box::pin(reconcile::reconcile(pass, meanwhile, world)).await;
+                let report = Box::pin(reconcile::reconcile(pass, meanwhile, environment)).await;
                 return Deleted::Replaced(Box::new(report));
             }
             Err(Failed { error, decided, by_store }) => return Deleted::Retry { error, decided, by_store },
         },
     };
-    match world.set_finalizer(&account.reference(KindName::Account), &pass.mark.uid, false).await {
+    match environment.set_finalizer(&account.reference(KindName::Account), &pass.mark.uid, false).await {
         Ok(()) => Deleted::Done(removed),
         Err(fault) => retry(format!("finalizer not removed: {fault}")),
     }
@@ -76,14 +76,14 @@ struct Failed {
 
 /// Removes the account's content unless the guard holds it. After a partial failure, returns the members whose
 /// removal is already approved so that a retry does not ask again.
-async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<RemovalResult, Failed> {
+async fn remove_all<E: PassEnvironment>(pass: &Pass, work: &Delete, environment: &E) -> Result<RemovalResult, Failed> {
     let (key, now) = (&pass.mark.account, pass.now);
     let decided_before =
         |error: StoreError| Failed { by_store: error.is_of_store(), error, decided: work.decided.clone() };
-    world.claim(&pass.mark.cluster, &pass.permit).await.map_err(decided_before)?;
-    let observed = world.observe(key, &Scope::Account, now - GUARD_WINDOW).await.map_err(decided_before)?;
-    let prepared = world.step("resolve", || reconcile::prepared(&work.meanwhile));
-    let deletion = world.step("plan", || {
+    environment.claim(&pass.mark.cluster, &pass.permit).await.map_err(decided_before)?;
+    let observed = environment.observe(key, &Scope::Account, now - GUARD_WINDOW).await.map_err(decided_before)?;
+    let prepared = environment.step("resolve", || reconcile::prepared(&work.meanwhile));
+    let deletion = environment.step("plan", || {
         let context = Context { holding: work.holding, ..Context::new(pass.mark.clone(), now) };
         let judged = judge(&prepared, &work.meanwhile.objects.members(), &context);
         evaluate::judge_deletion(&prepared, &judged, &observed, &context, &work.decided)
@@ -105,11 +105,11 @@ async fn remove_all<W: World>(pass: &Pass, work: &Delete, world: &W) -> Result<R
     };
     let batch = Batch::of(&plan, &pass.mark, now);
     let outcomes =
-        world.apply(&batch, &pass.permit).await.map_err(|error| decided(error.clone(), error.is_of_store()))?;
-    if world.logs() {
+        environment.apply(&batch, &pass.permit).await.map_err(|error| decided(error.clone(), error.is_of_store()))?;
+    if environment.logs() {
         let name = |email: &Email| work.meanwhile.objects.first_membership(email);
         let changes = report::access_changes(name, &plan, &observed, &batch, &outcomes);
-        changes.for_each(|change| world.log(&change));
+        changes.for_each(|change| environment.log(&change));
     }
     let made = outcomes.into_iter().collect::<Result<Vec<()>, StoreError>>();
     let made = made.map_err(|error| decided(error, false))?;

@@ -178,7 +178,7 @@ impl Control {
                     is_repeated
                 }
                 NoticeReason::AccessEnded | NoticeReason::AccessBegan => {
-                    self.statuses.says_access(&notice.about) == Some(notice.reason == NoticeReason::AccessBegan)
+                    self.statuses.reported_access(&notice.about) == Some(notice.reason == NoticeReason::AccessBegan)
                 }
                 _ => false,
             };

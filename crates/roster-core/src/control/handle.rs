@@ -3,7 +3,7 @@
 //!
 //! A pass over very many members takes long, and an explicit revocation must not wait for it. So the loop withdraws
 //! the members concerned from the pass, which writes none of their changes from then on, and reconciles them in a
-//! parallel pass. If that is impossible, the loop asks the pass to end early (docs/decisions/0031-beside.md).
+//! parallel pass. If that is impossible, the loop asks the pass to end early (docs/decisions/0031-parallel-passes.md).
 
 use std::{
     collections::BTreeSet,

@@ -17,10 +17,10 @@
 //! 2. [`Control::decide`] takes it from the queue once this replica holds the account's shard, every kind is listed
 //!    and the store has room. It requests [`Effect::Start`]: a pass over that part. If a finalizer is missing, a pass
 //!    that sets it comes first.
-//! 3. [`run_pass`] claims the store, observes it, evaluates, reads the API server again if a member would be
+//! 3. [`run_pass()`] claims the store, observes it, evaluates, reads the API server again if a member would be
 //!    removed, and applies slice by slice. Members who lose access meanwhile are reconciled in a parallel pass
 //!    ([`Handle`]). Otherwise the pass ends after a slice, and the rest follows later. The shell checks right before
-//!    it applies that the lease still lasts ([`World`]).
+//!    it applies that the lease still lasts ([`PassEnvironment`]).
 //! 4. [`Event::PassFinished`] brings the reports that differ from the known statuses. They wait; for each object the latest
 //!    report wins. `decide` renders each against the current object, and requests [`Effect::WriteStatus`]. A report
 //!    on an older generation is dropped: another one follows.
@@ -50,6 +50,7 @@ mod intake;
 pub mod leases;
 mod orphaned_accounts;
 mod pass;
+mod pass_environment;
 mod queue;
 mod reconcile;
 mod record_write;
@@ -69,7 +70,6 @@ mod triggers;
 mod warning_counts;
 mod warnings;
 mod watches;
-mod world;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -100,12 +100,12 @@ pub use self::{
     handle::Handle,
     held_shards::shard_of,
     pass::{Delete, Deleted, Pass, PassId, PassResult, PassWork, Permit, Reconcile},
+    pass_environment::{FreshRead, PassEnvironment},
     record_write::RecordWrite,
     run_pass::run_pass,
     status_write::{StatusWrite, StatusWritten},
     time::{Mono, Now},
     triggers::Triggers,
-    world::{FreshRead, World},
 };
 use crate::{
     contract::Epoch,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Control, Effect, Handle, Now, Pass, PassResult, PassWork, World,
+    Control, Effect, Handle, Now, Pass, PassEnvironment, PassResult, PassWork,
     pass::Running,
     queue::{Trigger, WorkItem},
     refresh_state::{OrphanedAccounts, REFRESH_DELAY},
@@ -117,14 +117,14 @@ impl Control {
 }
 
 /// Revokes the access of these people in an account with our cluster's mark. Returns whether any change was needed.
-pub(super) async fn revoke<W: World>(
+pub(super) async fn revoke<E: PassEnvironment>(
     pass: &Pass,
     revocations: &[(Email, Revocation)],
-    world: &W,
+    environment: &E,
 ) -> Result<bool, StoreError> {
-    world.claim(&pass.mark.cluster, &pass.permit).await?;
+    environment.claim(&pass.mark.cluster, &pass.permit).await?;
     let scope = Scope::Members(revocations.iter().map(|(email, _)| email.clone()).collect());
-    let observed = world.observe(&pass.key, &scope, pass.now - GUARD_WINDOW).await?;
+    let observed = environment.observe(&pass.key, &scope, pass.now - GUARD_WINDOW).await?;
     let mark = observed.account.as_ref().and_then(|existing| existing.mark.clone());
     let is_left = |mark: &Mark| mark.cluster == pass.mark.cluster && mark.uid != pass.mark.uid;
     let Some(mark) = mark.filter(is_left) else { return Ok(false) };
@@ -135,9 +135,10 @@ pub(super) async fn revoke<W: World>(
         return Ok(false);
     }
     let batch = Batch::of(&plan, &mark, pass.now);
-    let outcomes = world.apply(&batch, &pass.permit).await?;
-    if world.logs() {
-        report::access_changes(|_| None, &plan, &observed, &batch, &outcomes).for_each(|change| world.log(&change));
+    let outcomes = environment.apply(&batch, &pass.permit).await?;
+    if environment.logs() {
+        report::access_changes(|_| None, &plan, &observed, &batch, &outcomes)
+            .for_each(|change| environment.log(&change));
     }
     outcomes.into_iter().collect::<Result<Vec<()>, StoreError>>().map(|_| true)
 }

@@ -16,7 +16,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{FreshRead, Handle, Pass, Reconcile, World, causes, slices};
+use super::{FreshRead, Handle, Pass, PassEnvironment, Reconcile, causes, slices};
 use crate::{
     contract::{Batch, StoreError},
     evaluate::{
@@ -29,8 +29,8 @@ use crate::{
 };
 
 /// Makes the store hold the desired state within the scope, and reports the result.
-pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W) -> PassReport {
-    let prepared = world.step("resolve", || prepared(work));
+pub(super) async fn reconcile<E: PassEnvironment>(pass: &Pass, work: &Reconcile, environment: &E) -> PassReport {
+    let prepared = environment.step("resolve", || prepared(work));
     let context = Context { holding: work.holding, ..Context::new(pass.mark.clone(), work.objects.now) };
     let judged = || judge(&prepared, &work.objects.members(), &context);
     if pass.store_facts.is_none() {
@@ -39,14 +39,14 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     // Two parallel passes that both remove members would not count each other's removals, unless all removals of the
     // other pass are in the store already.
     let may_remove = pass.parallel.as_ref().is_none_or(Handle::removals_are_applied);
-    let observed = match observe(pass, work, world).await {
+    let observed = match observe(pass, work, environment).await {
         Ok(observed) => observed,
         Err(error) => return report::report(&work.objects, &judged(), &Err(error)),
     };
     let revocations_only = |judged: &Judged| plan_revocations(&prepared, judged, &observed, &context);
     let deletion_waits =
         matches!(work.revocations_only, Some(RevocationsOnly::ManagedAccounts | RevocationsOnly::DeletionHeld));
-    let (judged, plan) = world.step("plan", || {
+    let (judged, plan) = environment.step("plan", || {
         if work.revocations_only.is_some() {
             let judged = judge_with(&prepared, &work.objects.members(), &observed, &context);
             let plan = if deletion_waits {
@@ -61,8 +61,11 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
     });
     let waits = pass.parallel.is_some() && (plan.needs_account || plan.removes() && !may_remove);
     let plan = if waits { revocations_only(&judged) } else { plan };
-    let fresh =
-        if needs_fresh_read(&plan, work) { Some(world.read_fresh(&pass.key, &pass.mark.uid).await) } else { None };
+    let fresh = if needs_fresh_read(&plan, work) {
+        Some(environment.read_fresh(&pass.key, &pass.mark.uid).await)
+    } else {
+        None
+    };
     let confirmed = matches!(fresh, Some(Ok(FreshRead::All)));
     let mut waiting = BTreeSet::new();
     let (plan, why, fault) = match fresh {
@@ -92,11 +95,11 @@ pub(super) async fn reconcile<W: World>(pass: &Pass, work: &Reconcile, world: &W
         let changed: BTreeSet<&Email> = plan.changes.iter().filter_map(|change| change.object.person()).collect();
         observed.members.retain(|email, _| changed.contains(email));
     }
-    let mut applied = apply(pass, work, plan, why, &observed, world).await;
+    let mut applied = apply(pass, work, plan, why, &observed, environment).await;
     if puts_account && refuses_account(&applied) {
         let ends = plan_revocations(&prepared, &judged, &observed, &context);
         if !ends.changes.is_empty() {
-            let made = Box::pin(apply(pass, work, ends, None, &observed, world)).await;
+            let made = Box::pin(apply(pass, work, ends, None, &observed, environment)).await;
             applied = with_revocations(applied, made);
         }
     }
@@ -163,10 +166,10 @@ pub(super) fn prepared(work: &Reconcile) -> Prepared {
     }
 }
 
-async fn observe<W: World>(pass: &Pass, work: &Reconcile, world: &W) -> Result<Observed, StoreError> {
+async fn observe<E: PassEnvironment>(pass: &Pass, work: &Reconcile, environment: &E) -> Result<Observed, StoreError> {
     let objects = &work.objects;
-    world.claim(&pass.mark.cluster, &pass.permit).await?;
-    world.observe(&pass.key, &objects.scope, objects.now - GUARD_WINDOW).await
+    environment.claim(&pass.mark.cluster, &pass.permit).await?;
+    environment.observe(&pass.key, &objects.scope, objects.now - GUARD_WINDOW).await
 }
 
 /// Returns whether the plan needs a fresh read of Account, namespace and definitions first.
@@ -182,13 +185,13 @@ fn takes_away(plan: &Plan, scope: &Scope) -> bool {
 }
 
 /// Applies a plan slice by slice.
-async fn apply<W: World>(
+async fn apply<E: PassEnvironment>(
     pass: &Pass,
     work: &Reconcile,
     mut plan: Plan,
     revocations_only: Option<RevocationsOnly>,
     observed: &Observed,
-    world: &W,
+    environment: &E,
 ) -> ApplyResult {
     let objects = &work.objects;
     // An account that belongs to another owner is reported by a pass over the whole account.
@@ -200,7 +203,7 @@ async fn apply<W: World>(
     if !plan.removes() {
         pass.handle.set_removals_applied();
     }
-    let slices = slices::cut(&mut plan.changes, world.slice());
+    let slices = slices::cut(&mut plan.changes, environment.slice());
     let mut outcomes = Vec::with_capacity(plan.changes.len());
     let (mut done, mut left_out, mut refused) = (0, BTreeSet::new(), None);
     for slice in slices {
@@ -219,17 +222,17 @@ async fn apply<W: World>(
         let made = match &refused {
             Some(error) => Ok(batch.refused(error)),
             None if changes.is_empty() => Ok(Vec::new()),
-            None => world.apply(&batch, &pass.permit).await,
+            None => environment.apply(&batch, &pass.permit).await,
         };
         match made {
             Ok(made) => {
                 pass.handle.end_slice();
                 pass.handle.set_removals_applied();
                 refused = refused.or_else(|| slices::refused(&changes, &made));
-                if world.logs() {
+                if environment.logs() {
                     let name = |email: &Email| objects.first_membership(email);
                     let made = report::access_changes(name, &plan, observed, &batch, &made);
-                    made.for_each(|change| world.log(&change));
+                    made.for_each(|change| environment.log(&change));
                 }
                 outcomes.extend(made);
             }

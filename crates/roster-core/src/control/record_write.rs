@@ -1,4 +1,4 @@
-//! Change of the ConfigMap that records a catalog's last revision (docs/decisions/0020-fleet-brake.md). `rollout_pace`
+//! Change of the ConfigMap that records a catalog's last revision (docs/decisions/0020-catalog-rollouts.md). `rollout_pace`
 //! requests it, and the cluster client makes it.
 
 use std::collections::BTreeSet;

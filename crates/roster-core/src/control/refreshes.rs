@@ -38,11 +38,11 @@ impl Control {
     /// Returns the scheduled refreshes that may start.
     fn startable_refreshes(&self) -> impl Iterator<Item = (&ObjectRef, Mono)> {
         let complete = self.lists.are_complete();
-        let (may_let_go, knows_needed) = (self.lists.know_accounts(), self.lists.know_needed());
+        let (knows_accounts, knows_needed) = (self.lists.know_accounts(), self.lists.know_needed());
         let deleting = |object| self.index.meta(object).is_some_and(|meta| meta.deleting);
         let idle = self.refreshes.due.iter().filter(|(object, _)| !self.refreshes.running.contains_key(*object));
         let may = idle.filter(move |(object, _)| {
-            complete || (knows_needed && object.kind == KindName::IdentityStore) || (may_let_go && deleting(object))
+            complete || (knows_needed && object.kind == KindName::IdentityStore) || (knows_accounts && deleting(object))
         });
         may.map(|(object, due)| (object, *due))
     }

@@ -7,7 +7,7 @@ use super::{Mono, watches::Lists};
 
 /// Maximum wait for the remaining kinds after the kinds needed for revocations are listed. Older data is acceptable
 /// for the others.
-const FOR_THE_REST: Duration = Duration::from_secs(1);
+const WAIT_FOR_REMAINING: Duration = Duration::from_secs(1);
 
 /// List of all kinds, begun after some shards were taken.
 pub(super) struct Relist {
@@ -20,7 +20,7 @@ pub(super) struct Relist {
 impl Relist {
     /// Begins a list for these shards.
     pub(super) fn new(shards: BTreeSet<u16>) -> Self {
-        Self { shards, lists: Lists::new(FOR_THE_REST) }
+        Self { shards, lists: Lists::new(WAIT_FOR_REMAINING) }
     }
 
     /// Returns the time at which the wait for the remaining kinds ends.

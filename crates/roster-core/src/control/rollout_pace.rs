@@ -1,5 +1,5 @@
 //! Rollout of a changed catalog from account to account, whose pace the holder of shard 0 decides
-//! (docs/decisions/0020-fleet-brake.md). The loop calls it when a catalog is refreshed, or an Account's status
+//! (docs/decisions/0020-catalog-rollouts.md). The loop calls it when a catalog is refreshed, or an Account's status
 //! changes.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};

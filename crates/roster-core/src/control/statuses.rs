@@ -176,7 +176,7 @@ impl Statuses {
 
     /// Returns whether the queued or in-flight status of a Membership grants access; `None` if there is no such
     /// status, or it does not say.
-    pub(super) fn says_access(&self, object: &ObjectRef) -> Option<bool> {
+    pub(super) fn reported_access(&self, object: &ObjectRef) -> Option<bool> {
         let waiting = self.waiting.get(object);
         let waiting = waiting.or_else(|| self.in_flight.get(object).map(|in_flight| &in_flight.waiting))?;
         match &waiting.queued.report.detail {

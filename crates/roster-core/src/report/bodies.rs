@@ -140,7 +140,7 @@ pub(super) fn report_unaddressed(pass: &ObjectsInScope, definitions: &Definition
     for record in &pass.unaddressed {
         let access = AccessReport { access: Some(MemberAccess::Invalid), ..AccessReport::default() };
         let report = member_report(record, &definitions.unaddressed(&record.facts), None, access);
-        outcome.say(pass, KindName::Membership, record, report);
+        outcome.add(pass, KindName::Membership, record, report);
     }
 }
 
@@ -150,6 +150,6 @@ pub(super) fn report_invitations(pass: &ObjectsInScope, definitions: &Definition
         let findings = definitions.invitation(&record.facts, &pass.memberships(&record.facts));
         let report = Report::new(record.facts.generation, Detail::Invitation).with_findings(findings);
         let report = report.unsynced(SyncReason::NotDelivered, FindingKind::InvitationWithoutEffect.to_string());
-        outcome.say(pass, KindName::Invitation, record, report);
+        outcome.add(pass, KindName::Invitation, record, report);
     }
 }

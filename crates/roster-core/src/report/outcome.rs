@@ -71,7 +71,7 @@ impl<'a> Outcomes<'a> {
             let object = ObjectKey::Member(email.clone());
             for (record, view) in std::iter::zip(memberships, &member.views) {
                 let report = self.member(record, view, member, &object, definitions, &mut access_events);
-                outcome.say(pass, KindName::Membership, record, report);
+                outcome.add(pass, KindName::Membership, record, report);
             }
         }
         report_unaddressed(pass, definitions, outcome);
@@ -82,18 +82,18 @@ impl<'a> Outcomes<'a> {
             if definitions.roles.get(&record.name).is_some_and(|role| role.usable) {
                 self.put_sync(&mut report, &ObjectKey::Role(role_key(record)));
             }
-            outcome.say(pass, KindName::Role, record, report);
+            outcome.add(pass, KindName::Role, record, report);
         }
         for record in &pass.groups {
             let mut report = group_report(record, definitions, &pass.counts);
             if definitions.groups.contains_key(&record.name) {
                 self.put_sync(&mut report, &ObjectKey::Group(record.name.clone()));
             }
-            outcome.say(pass, KindName::UserGroup, record, report);
+            outcome.add(pass, KindName::UserGroup, record, report);
         }
         if pass.scope == Scope::Account {
             let report = self.account(pass, judged);
-            outcome.say(pass, KindName::Account, &pass.account, report);
+            outcome.add(pass, KindName::Account, &pass.account, report);
         }
         access_events
     }

@@ -62,7 +62,7 @@ pub(super) fn report(
                 }
                 Report { waits: Some(Box::new(why.waits())), ..member_report(record, view, None, access) }
             };
-            outcome.say(pass, KindName::Membership, record, report);
+            outcome.add(pass, KindName::Membership, record, report);
         }
     }
     outcome.notices = notices::of(pass, &outcomes, &access_events);
@@ -73,6 +73,6 @@ pub(super) fn report(
         if let Detail::Account { catalog, .. } = &mut report.detail {
             *catalog = None;
         }
-        outcome.say(pass, KindName::Account, &pass.account, report);
+        outcome.add(pass, KindName::Account, &pass.account, report);
     }
 }

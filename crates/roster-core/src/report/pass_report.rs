@@ -107,7 +107,7 @@ impl PassCompletion {
 impl PassReport {
     /// Queues a report unless the object's status is already equal to it. The check is here, in the pass, to keep the
     /// queue of statuses short.
-    pub(super) fn say<F>(&mut self, pass: &ObjectsInScope, kind: KindName, record: &Record<F>, report: Report) {
+    pub(super) fn add<F>(&mut self, pass: &ObjectsInScope, kind: KindName, record: &Record<F>, report: Report) {
         let reference = record.reference(kind);
         let says_so = !pass.stale_statuses.contains(&reference)
             && render(&report, &record.meta.status, pass.now)

@@ -18,19 +18,19 @@ pub(super) fn report_without_store(pass: &ObjectsInScope, judged: &Judged, outco
     let definitions = &judged.definitions;
     for ((_, memberships), member) in std::iter::zip(&pass.members, &judged.members) {
         for (record, view) in std::iter::zip(memberships, &member.views) {
-            outcome.say(pass, KindName::Membership, record, member_report(record, view, None, AccessReport::default()));
+            outcome.add(pass, KindName::Membership, record, member_report(record, view, None, AccessReport::default()));
         }
     }
     report_unaddressed(pass, definitions, outcome);
     report_invitations(pass, definitions, outcome);
     for record in &pass.roles {
-        outcome.say(pass, KindName::Role, record, role_report(record, definitions, &pass.counts));
+        outcome.add(pass, KindName::Role, record, role_report(record, definitions, &pass.counts));
     }
     for record in &pass.groups {
-        outcome.say(pass, KindName::UserGroup, record, group_report(record, definitions, &pass.counts));
+        outcome.add(pass, KindName::UserGroup, record, group_report(record, definitions, &pass.counts));
     }
     let report = account_report(&pass.account, definitions, pass, None);
-    outcome.say(pass, KindName::Account, &pass.account, report);
+    outcome.add(pass, KindName::Account, &pass.account, report);
 }
 
 /// Reports a failed store on the Account, and on objects only if a change of theirs waits (docs/runbook.md).
@@ -44,19 +44,19 @@ pub(super) fn report_failure(pass: &ObjectsInScope, judged: &Judged, error: &Sto
                 // The member keeps their access: an unavailable store revokes nothing.
                 let access = AccessReport::as_before(&record.meta.status);
                 let report = member_report(record, view, None, access).unsynced(reason, &message);
-                outcome.say(pass, KindName::Membership, record, report);
+                outcome.add(pass, KindName::Membership, record, report);
             }
         }
     }
     report_invitations(pass, definitions, outcome);
     for record in pass.roles.iter().filter(|record| waits(&record.meta)) {
         let report = role_report(record, definitions, &pass.counts).unsynced(reason, &message);
-        outcome.say(pass, KindName::Role, record, report);
+        outcome.add(pass, KindName::Role, record, report);
     }
     for record in pass.groups.iter().filter(|record| waits(&record.meta)) {
         let report = group_report(record, definitions, &pass.counts).unsynced(reason, &message);
-        outcome.say(pass, KindName::UserGroup, record, report);
+        outcome.add(pass, KindName::UserGroup, record, report);
     }
     let report = account_report(&pass.account, definitions, pass, None).unsynced(reason, &message);
-    outcome.say(pass, KindName::Account, &pass.account, report);
+    outcome.add(pass, KindName::Account, &pass.account, report);
 }

@@ -1,4 +1,4 @@
-//! Record of the last revision of a catalog that reached all of its accounts (docs/decisions/0020-fleet-brake.md).
+//! Record of the last revision of a catalog that reached all of its accounts (docs/decisions/0020-catalog-rollouts.md).
 //! The cluster client reads it from a ConfigMap, and the index keeps it.
 
 use std::{collections::BTreeSet, sync::Arc};

@@ -1,5 +1,5 @@
 //! Rollout of a catalog's revision: which accounts follow it, and which come next
-//! (docs/decisions/0020-fleet-brake.md). `revisions` and the loop's rollouts use it.
+//! (docs/decisions/0020-catalog-rollouts.md). `revisions` and the loop's rollouts use it.
 //!
 //! A changed catalog reaches its accounts one after another, in the order of their keys. Access depends on two facts
 //! in the record: the revision that reached all accounts before, and the last account that follows the present one.

@@ -114,7 +114,7 @@ struct Meanwhile {
 
 /// A scenario up to its current step.
 #[derive(Default)]
-struct Story {
+struct ScenarioRun {
     world: World,
     stores: BTreeMap<AccountKey, Memory>,
     minutes: i64,
@@ -125,28 +125,31 @@ struct Story {
 }
 
 fn play(yaml: &str) -> String {
-    let (opening, steps) = yaml.split_once("# step: ").expect("a story has steps");
-    assert!(opening.lines().all(|line| line.starts_with("# ")), "a story begins by saying what it is about: {opening}");
-    let mut story = Story { world: World::of(""), text: opening.to_owned(), ..Story::default() };
+    let (opening, steps) = yaml.split_once("# step: ").expect("a scenario has steps");
+    assert!(
+        opening.lines().all(|line| line.starts_with("# ")),
+        "a scenario begins with comments that describe it: {opening}"
+    );
+    let mut run = ScenarioRun { world: World::of(""), text: opening.to_owned(), ..ScenarioRun::default() };
     for (number, step) in steps.split("\n# step: ").enumerate() {
         let (title, documents) = step.split_once('\n').unwrap();
-        writeln!(story.text, "\n{}. {title}", number + 1).unwrap();
+        writeln!(run.text, "\n{}. {title}", number + 1).unwrap();
         for document in serde_yaml_ng::Deserializer::from_str(documents) {
             let value = Value::deserialize(document).unwrap();
             if !value.is_null() {
-                story.happen(value);
+                run.apply(value);
             }
         }
-        for account in story.world.accounts.keys().cloned().collect::<Vec<_>>() {
-            story.pass(&account);
+        for account in run.world.accounts.keys().cloned().collect::<Vec<_>>() {
+            run.pass(&account);
         }
-        story.approved.clear();
+        run.approved.clear();
     }
-    story.text
+    run.text
 }
 
-impl Story {
-    fn happen(&mut self, value: Value) {
+impl ScenarioRun {
+    fn apply(&mut self, value: Value) {
         match value["kind"].as_str().unwrap() {
             "Gone" => {
                 let gone: Gone = serde_yaml_ng::from_value(value).unwrap();

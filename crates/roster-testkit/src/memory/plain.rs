@@ -53,8 +53,8 @@ impl Work {
     /// Reads the account and compares. Returns the work, and the outcomes that are known so far.
     pub(super) fn new(store: &MemoryStore, batch: &OwnedBatch) -> (Self, Vec<Outcome>) {
         let account = &batch.mark.account;
-        let there = store.picture(account, Selection::Changes(&batch.changes));
-        let decision = decide(&batch.as_batch(), &there);
+        let observed = store.picture(account, Selection::Changes(&batch.changes));
+        let decision = decide(&batch.as_batch(), &observed);
         let open: BTreeSet<usize> = (0..)
             .zip(&decision.steps)
             .filter_map(|(index, step)| matches!(step, Ok(Step::Put | Step::Remove)).then_some(index))
@@ -62,7 +62,7 @@ impl Work {
         let is_put = |index: &usize| batch.changes.get(*index).is_some_and(|change| change.put.is_some());
         let is = |index: &usize, object: &ObjectKey| batch.changes.get(*index).is_some_and(|c| c.object == *object);
         let at = open.iter().copied().find(|index| is_put(index) && is(index, &ObjectKey::Account));
-        let flips = at.is_some() && there.layout != batch.layout;
+        let flips = at.is_some() && observed.layout != batch.layout;
         // A put that precedes the account's new layout waits for that layout, but its revocations do not wait.
         let early: Vec<usize> =
             open.iter().copied().filter(|index| flips && is_put(index) && at.is_some_and(|at| *index < at)).collect();
@@ -248,18 +248,18 @@ fn put_member(
 
 /// Returns the writes that translate everything in the account to the layout of the batch, before the account gets it.
 fn translate(rows: &AccountRows, batch: &OwnedBatch) -> VecDeque<Write> {
-    let there = rows.observed(Selection::Whole);
-    let translated = translations(&there, &there.layout, &batch.layout).into_iter();
+    let observed = rows.observed(Selection::Whole);
+    let translated = translations(&observed, &observed.layout, &batch.layout).into_iter();
     let writes =
         translated.filter_map(|translation| match (&translation.object, &translation.before, &translation.after) {
             (ObjectKey::Member(email), _, Content::Member(after)) => {
                 take(rows, batch, email, &levels_of(&after.ranks, &batch.layout))
             }
             (object, Content::Role(before), Content::Role(after)) => {
-                redefine(object, &levels_of(&before.ranks, &there.layout), levels_of(&after.ranks, &batch.layout))
+                redefine(object, &levels_of(&before.ranks, &observed.layout), levels_of(&after.ranks, &batch.layout))
             }
             (object, Content::Group(before), Content::Group(after)) => {
-                redefine(object, &levels_of(&before.ranks, &there.layout), levels_of(&after.ranks, &batch.layout))
+                redefine(object, &levels_of(&before.ranks, &observed.layout), levels_of(&after.ranks, &batch.layout))
             }
             _ => None,
         });

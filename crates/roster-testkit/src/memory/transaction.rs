@@ -30,11 +30,11 @@ pub(super) fn commit(store: &mut MemoryStore, batch: &OwnedBatch, claim: Claim) 
     let (key, cluster) = (&batch.mark.account, batch.mark.cluster.as_str());
     store.faults.check_write(Some(key))?;
     let rises = store.check_fence(cluster, claim, slot(key))?;
-    let mut there = store.picture(key, Selection::Changes(&batch.changes));
-    let mut decision = decide(&batch.as_batch(), &there);
+    let mut observed = store.picture(key, Selection::Changes(&batch.changes));
+    let mut decision = decide(&batch.as_batch(), &observed);
     if decision.translate_from.is_some() {
-        there = store.picture(key, Selection::Whole);
-        decision = decide(&batch.as_batch(), &there);
+        observed = store.picture(key, Selection::Whole);
+        decision = decide(&batch.as_batch(), &observed);
     }
     for (step, change) in decision.steps.iter_mut().zip(&batch.changes) {
         let refusal = if is_write(step) { store.faults.refusal(key, &change.object) } else { None };
@@ -54,7 +54,7 @@ pub(super) fn commit(store: &mut MemoryStore, batch: &OwnedBatch, claim: Claim) 
     store.writes += 1;
     if writes {
         let borrowed = batch.as_batch();
-        let audit = AuditBuilder { batch: &borrowed, there: &there, epoch: claim.epoch };
+        let audit = AuditBuilder { batch: &borrowed, observed: &observed, epoch: claim.epoch };
         write(store, batch, &decision, &audit, &mut committed);
     }
     if rises {
@@ -78,7 +78,7 @@ fn write(
     let mut rows = store.accounts.remove(key).unwrap_or_default();
     let (mut entries, mut removals, mut approved) = (Vec::new(), Vec::new(), false);
     if let Some(from) = &decision.translate_from {
-        let translated = translations(audit.there, from, &batch.layout);
+        let translated = translations(audit.observed, from, &batch.layout);
         for translation in &translated {
             translate(&mut rows, translation, &batch.layout);
             committed.touched.push(translation.object.clone());

@@ -1,4 +1,4 @@
-//! Objects that were delivered to one replica (D), as the model reads them. Filled by `deliver`, and read by the
+//! Objects that were delivered to one replica, as the reference model reads them. Filled by `deliver`, and read by the
 //! invariants.
 
 use std::{

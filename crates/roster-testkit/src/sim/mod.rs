@@ -6,9 +6,9 @@
 //! |---|---|
 //! | [`run`], [`item`] | the scheduler: one queue of items in simulated time |
 //! | [`cluster`], [`objects`], [`lease`] | the API server: versions of objects, a log of each kind; Leases |
-//! | [`replica`], [`world`], `deliver`, `calls`, `passes`, `requests`, [`lease_driver`] | replicas of the controller |
+//! | [`replica`], [`pass_environment`], `deliver`, `calls`, `passes`, `requests`, [`lease_driver`] | replicas of the controller |
 //! | [`people`], [`specs`], [`names`], [`faults`], [`features`] | generate the actions and faults of a run; `perform_actions` carries them out |
-//! | [`delivered_objects`] | objects that were delivered to a replica (D), as the reference model reads them |
+//! | [`delivered_objects`] | objects that were delivered to a replica, as the reference model reads them |
 //! | [`check`], `check_raises`, `check_removals`, `revocation_deadlines`, `final_state` | invariants: after each write, each second, at rest |
 //! | [`transcript`], [`shrink`] | the transcript of one account, and fewer actions that break the same promise |
 #![allow(
@@ -35,6 +35,7 @@ pub mod lease;
 pub mod lease_driver;
 pub mod names;
 pub mod objects;
+pub mod pass_environment;
 mod passes;
 pub mod people;
 mod perform_actions;
@@ -47,7 +48,6 @@ pub mod run;
 pub mod shrink;
 pub mod specs;
 pub mod transcript;
-pub mod world;
 
 pub use action::{Act, Action};
 pub use features::Features;

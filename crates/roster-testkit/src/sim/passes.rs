@@ -28,7 +28,7 @@ impl Sim {
         match running.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => self.pass_finished(number, id, result),
             Poll::Pending => {
-                let Some(request) = running.world.take_request() else { return };
+                let Some(request) = running.environment.take_request() else { return };
                 let key = super::random::key(&running.pass.key.to_string());
                 running.request = Some((request, time));
                 let life = self.replicas[number].life;

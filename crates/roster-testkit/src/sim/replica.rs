@@ -16,7 +16,7 @@ use super::{
     clock::Time,
     cluster::Stored,
     delivered_objects::{DeliveredObjects, Vanished, View},
-    world::{Request, SimWorld},
+    pass_environment::{Request, SimEnvironment},
 };
 use crate::memory::Apply;
 
@@ -43,8 +43,8 @@ pub struct Running {
     pub pass: Arc<Pass>,
     /// Future of the pass.
     pub future: Pin<Box<dyn Future<Output = PassResult> + Send>>,
-    /// World of the pass.
-    pub world: SimWorld,
+    /// Environment of the pass.
+    pub environment: SimEnvironment,
     /// Request in progress, with its start time.
     pub request: Option<(Request, Time)>,
     /// Call that writes.
@@ -67,12 +67,12 @@ impl Running {
             gone.object.namespace == pass.key.namespace && kinds.contains(&gone.object.kind)
         };
         let vanished = view.vanished.iter().filter(around).cloned().collect();
-        let (pass, world) = (Arc::new(pass), SimWorld::default());
+        let (pass, environment) = (Arc::new(pass), SimEnvironment::default());
         let future = {
-            let (pass, world) = (pass.clone(), world.clone());
-            Box::pin(async move { run_pass(&pass, &world).await })
+            let (pass, environment) = (pass.clone(), environment.clone());
+            Box::pin(async move { run_pass(&pass, &environment).await })
         };
-        Self { pass, future, world, request: None, apply: None, delivered, began, vanished }
+        Self { pass, future, environment, request: None, apply: None, delivered, began, vanished }
     }
 }
 

@@ -12,10 +12,10 @@ use roster_core::{
 use super::{
     clock::{MILLI, SECOND, Time},
     item::Item,
+    pass_environment::{Answer, Request},
     random::key,
     replica::Replica,
     run::Sim,
-    world::{Answer, Request},
 };
 use crate::memory::{MemoryStore, Progress};
 
@@ -49,7 +49,7 @@ impl Sim {
             Served::Answer(answer) => {
                 if let Some(running) = self.replicas[number].passes.get_mut(&id) {
                     running.apply = None;
-                    running.world.answer(answer);
+                    running.environment.answer(answer);
                 }
                 self.poll(number, id);
             }

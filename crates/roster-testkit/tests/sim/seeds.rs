@@ -1,6 +1,6 @@
 //! Runs the seeds that found defects by themselves before these were fixed.
 
-use roster_testkit::sim::{Features, clock::SECOND, people, play};
+use roster_testkit::sim::{Features, people, play};
 
 /// Seeds that found defects by themselves before these were fixed.
 #[test]

@@ -20,7 +20,7 @@ pub(super) use self::{
     users::{Users, by_id},
 };
 use super::{
-    known::Known,
+    known::KnownUsers,
     names::Prefix,
     seal::Seal,
     wire::{Shared, Wire},
@@ -44,7 +44,7 @@ pub(super) struct Realm {
     /// Key of seals; `None` if no version with seals has written to the realm yet, and the store is open read-only.
     pub(super) seal: Option<Seal>,
     /// Users who were found before.
-    pub(super) known: Known,
+    pub(super) known: KnownUsers,
 }
 
 impl Realm {

@@ -45,7 +45,7 @@ impl Realm {
         self.wire.find("reading a user", || admin.realm_users_with_user_id_get(realm, id, None)).await
     }
 
-    /// Returns the users who may go by an address in any account: pinned to it, or with it as address or user name.
+    /// Returns the users who may be found under an address in any account: pinned to it, or with it as address or user name.
     pub(crate) async fn users_of(&self, address: &Email) -> Result<Users, StoreError> {
         let pinned = self.users_by(ADDRESS, address.as_str());
         let (pinned, others) = futures::try_join!(pinned, self.users_spelled(address))?;
@@ -57,8 +57,8 @@ impl Realm {
         let mut users = self.users_spelled(address).await?;
         let has = |user: &UserRepresentation| is_called(user.email.as_deref(), address.as_str());
         let is_named = |user: &UserRepresentation| is_called(user.username.as_deref(), address.as_str());
-        let place = users.iter().position(has).or_else(|| users.iter().position(is_named));
-        Ok(place.map(|place| users.swap_remove(place)))
+        let index = users.iter().position(has).or_else(|| users.iter().position(is_named));
+        Ok(index.map(|index| users.swap_remove(index)))
     }
 
     /// Returns the users whose address or user name equals this one in any spelling.

@@ -3,7 +3,7 @@
 use roster::model::Email;
 use serde_json::{Value, json};
 
-use super::{Keycloak, front::Front};
+use super::{Keycloak, proxy::Proxy};
 use crate::contract::world::world;
 use reqwest::Method;
 
@@ -11,7 +11,7 @@ use reqwest::Method;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_short_page_is_not_the_last() {
     let backend = Keycloak::fresh().await;
-    let (front, store) = Front::store(&backend).await;
+    let (proxy, store) = Proxy::store(&backend).await;
     let world = world("acme");
     world.converge(&store).await;
     let address = |number: usize| format!("user-{number:03}@shop.example");
@@ -23,7 +23,7 @@ async fn a_short_page_is_not_the_last() {
     };
     let users: Vec<Value> = (0..205).map(user).collect();
     backend.send(Method::POST, "/partialImport", json!({"ifResourceExists": "FAIL", "users": users})).await;
-    front.change(|_, path, answer| {
+    proxy.change(|_, path, answer| {
         if path.ends_with("/components") {
             *answer = json!([{"id": "ldap", "providerId": "ldap"}]);
         }

@@ -10,10 +10,9 @@ use roster::{
 use serde_json::{Value, json};
 
 use super::{
-    Keycloak,
-    front::Front,
-    id,
+    Keycloak, id,
     inherited::{Way, hand_on},
+    proxy::Proxy,
 };
 use crate::contract::world::{NOW, email, member, ranks, world};
 
@@ -42,13 +41,13 @@ fn is_user(path: &str) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_who_cannot_be_deleted_still_loses_all_access() {
     let backend = Keycloak::fresh().await;
-    let (front, store) = Front::store(&backend).await;
+    let (proxy, store) = Proxy::store(&backend).await;
     let mut world = world("acme");
     world.converge(&store).await;
     let ann = email("ann@shop.example");
     let (user, token) = (id(&backend.user(&ann).await), backend.session(&ann).await);
     world.members.remove(&ann);
-    front.refuse(|method, path| *method == Method::DELETE && is_user(path));
+    proxy.refuse(|method, path| *method == Method::DELETE && is_user(path));
     for _ in 0..2 {
         let plan = world.plan(&store, Scope::Account).await;
         let outcomes = world.apply(&store, &plan).await;
@@ -57,7 +56,7 @@ async fn a_user_who_cannot_be_deleted_still_loses_all_access() {
         assert_eq!(store.with_access(std::slice::from_ref(&ann), NOW).await.unwrap(), []);
         backend.refresh(&token).await.unwrap_err();
     }
-    front.mend();
+    proxy.mend();
     world.converge(&store).await;
     assert_eq!(backend.user(&ann).await, Value::Null);
     world.assert_held(&world.observe(&store).await);
@@ -82,7 +81,7 @@ async fn a_user_created_by_roster_is_deleted_even_if_a_role_cannot_be_removed() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_logout_is_repeated() {
     let backend = Keycloak::fresh().await;
-    let (front, store) = Front::store(&backend).await;
+    let (proxy, store) = Proxy::store(&backend).await;
     // One user whom Roster created, and one who stays when they are not a member any more.
     let (ann, dana) = (email("ann@shop.example"), email("dana@shop.example"));
     let user = json!({"username": "dana", "email": dana.as_str(), "emailVerified": true, "enabled": true});
@@ -97,12 +96,12 @@ async fn a_failed_logout_is_repeated() {
         } else {
             world.members.remove(who);
         }
-        front.refuse(|method, path| *method == Method::POST && path.ends_with("/logout"));
+        proxy.refuse(|method, path| *method == Method::POST && path.ends_with("/logout"));
         let plan = world.plan(&store, Scope::Account).await;
         let outcomes = world.apply(&store, &plan).await;
         assert!(matches!(outcomes.as_slice(), [Err(StoreError::Invalid(_))]), "{who}: {outcomes:?}");
         assert_eq!(store.with_access(std::slice::from_ref(&dana), NOW).await.unwrap().len(), 1 - number);
-        front.mend();
+        proxy.mend();
         world.converge(&store).await;
         world.assert_held(&world.observe(&store).await);
         backend.refresh(&token).await.unwrap_err();
@@ -113,13 +112,13 @@ async fn a_failed_logout_is_repeated() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_successful_logout_is_not_repeated() {
     let backend = Keycloak::fresh().await;
-    let (front, store) = Front::store(&backend).await;
+    let (proxy, store) = Proxy::store(&backend).await;
     let mut world = world("acme");
     world.converge(&store).await;
     let ann = email("ann@shop.example");
     let token = backend.session(&ann).await;
     world.members.get_mut(&ann).unwrap().ranks = ranks(&[1, 1, 3]);
-    front.refuse(|method, path| *method == Method::PUT && is_user(path));
+    proxy.refuse(|method, path| *method == Method::PUT && is_user(path));
     for time in 0..2 {
         let plan = world.plan(&store, Scope::Account).await;
         let outcomes = world.apply(&store, &plan).await;

@@ -66,7 +66,7 @@ async fn a_killed_process_leaves_whole_passes_only() {
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut passes_seen = lines.filter_map(|line| line.unwrap().strip_prefix("after=")?.parse::<u32>().ok());
-        // Somewhere in the pass that follows the one it told of last: elsewhere each time.
+        // Somewhere in the pass that follows the one that it acknowledged last: elsewhere each time.
         for _ in 0..=round % 3 {
             acknowledged = passes_seen.next().expect("the child ended by itself");
         }
@@ -77,13 +77,16 @@ async fn a_killed_process_leaves_whole_passes_only() {
         child.kill().unwrap();
         child.wait().unwrap();
 
-        // It may have told of more before it died.
+        // It may have acknowledged more before it died.
         acknowledged = passes_seen.last().unwrap_or(acknowledged);
         let report = verify_audit(&backend.file()).await.unwrap();
         assert!(report.is_whole(), "round {round}: {report}");
         let store = backend.open().await;
         let found = passes(&*store).await;
-        assert!(found == acknowledged || found == acknowledged + 1, "round {round}: {found}, told of {acknowledged}");
+        assert!(
+            found == acknowledged || found == acknowledged + 1,
+            "round {round}: {found}, acknowledged {acknowledged}"
+        );
         world_after(found).assert_held(&world_after(found).observe(&*store).await);
         let check: String =
             sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut backend.connect().await).await.unwrap();

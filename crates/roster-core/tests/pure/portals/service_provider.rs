@@ -167,7 +167,7 @@ fn a_route_plan_above_view_is_advised_and_nothing_else_is() {
     // The other two groups need another group.
     advised(&["activation-desk", "bulk-statuses", "routing"]);
     assert_eq!(advice(&resolved.definitions.groups["routing"].findings), [ADVISORY]);
-    assert_eq!(advice(&resolved.views["nils"].findings), [ADVISORY], "whoever holds it is told, too");
+    assert_eq!(advice(&resolved.views["nils"].findings), [ADVISORY], "whoever holds it gets the advice, too");
     assert_eq!(portal.levels("nils@northline.example")["route-plan"], "Edit", "advice never blocks");
 }
 

@@ -1,4 +1,4 @@
-//! The world of one pass in production: its store and the API server. Created by `shell`; called by the passes in
+//! Environment of one pass in production: its store and the API server. Created by `shell`; called by the passes in
 //! [`crate::control`].
 
 use jiff::Timestamp;
@@ -7,15 +7,15 @@ use kube::Client;
 use super::{log, stores::StoreHandle};
 use crate::{
     cluster::{api_error::fault, finalizer, fresh, leases::LeaseCheck},
-    control::{ApiFault, FreshRead, Permit, World},
+    control::{ApiFault, FreshRead, PassEnvironment, Permit},
     model::{AccountKey, Name, ObjectRef, Scope},
     plan::Observed,
     report::AccessChange,
     store::{Batch, Outcome, StoreError},
 };
 
-/// World of one pass.
-pub(super) struct PassWorld {
+/// Environment of one pass in production.
+pub(super) struct LiveEnvironment {
     pub(super) client: Client,
     /// Store; `None` if the IdentityStore does not exist.
     pub(super) store: Option<StoreHandle>,
@@ -27,13 +27,13 @@ pub(super) struct PassWorld {
     pub(super) lease: Option<LeaseCheck>,
 }
 
-impl PassWorld {
+impl LiveEnvironment {
     fn store(&self) -> Result<&StoreHandle, StoreError> {
         self.store.as_ref().ok_or_else(|| StoreError::Unavailable("the IdentityStore is deleted".to_owned()))
     }
 }
 
-impl World for PassWorld {
+impl PassEnvironment for LiveEnvironment {
     async fn claim(&self, cluster: &str, permit: &Permit) -> Result<(), StoreError> {
         self.store()?.claim(cluster, permit).await
     }

@@ -1,4 +1,4 @@
-//! The world of one pass: one request in flight, answered by the scheduler. Created by
+//! Environment of one pass in the simulator: one request in flight, answered by the scheduler. Created by
 //! [`Running`](super::replica::Running).
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use roster_core::{
     contract::{Batch, Outcome, StoreError},
-    control::{ApiFault, FreshRead, Permit, World},
+    control::{ApiFault, FreshRead, PassEnvironment, Permit},
     model::{AccountKey, Name, ObjectRef, Scope},
     plan::Observed,
 };
@@ -50,29 +50,29 @@ struct PendingRequests {
     answer: Option<Answer>,
 }
 
-/// World of one pass.
+/// Environment of one pass.
 #[derive(Clone, Debug, Default)]
-pub struct SimWorld(Arc<Mutex<PendingRequests>>);
+pub struct SimEnvironment(Arc<Mutex<PendingRequests>>);
 
-impl SimWorld {
-    fn desk(&self) -> MutexGuard<'_, PendingRequests> {
+impl SimEnvironment {
+    fn pending(&self) -> MutexGuard<'_, PendingRequests> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the waiting request.
     #[must_use]
     pub fn take_request(&self) -> Option<Request> {
-        self.desk().request.take()
+        self.pending().request.take()
     }
 
     /// Sets the answer to the request that was taken. The pass must be polled afterwards.
     pub fn answer(&self, answer: Answer) {
-        self.desk().answer = Some(answer);
+        self.pending().answer = Some(answer);
     }
 
     async fn ask(&self, request: Request) -> Answer {
-        self.desk().request = Some(request);
-        poll_fn(|_| self.desk().answer.take().map_or(Poll::Pending, Poll::Ready)).await
+        self.pending().request = Some(request);
+        poll_fn(|_| self.pending().answer.take().map_or(Poll::Pending, Poll::Ready)).await
     }
 }
 
@@ -80,7 +80,7 @@ fn mixed_up<T>() -> T {
     panic!("the scheduler answered another question")
 }
 
-impl World for SimWorld {
+impl PassEnvironment for SimEnvironment {
     async fn claim(&self, cluster: &str, permit: &Permit) -> Result<(), StoreError> {
         if permit.clean {
             return Ok(());

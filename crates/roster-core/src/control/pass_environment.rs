@@ -45,7 +45,7 @@ impl FreshRead {
 
 /// Environment of one pass: the account's store, and the API server. In production it is a store, a client and tokio;
 /// in the simulator it is polled by hand. A pass makes one request at a time.
-pub trait World: Sync {
+pub trait PassEnvironment: Sync {
     /// Registers a claim in the store before anything is read. This fences out the former holder of these accounts,
     /// should it still try to write. Does nothing if the permit is clean.
     ///

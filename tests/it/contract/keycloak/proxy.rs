@@ -1,4 +1,4 @@
-//! A server in front of Keycloak that refuses some requests, or changes some answers. Used by the tests of this folder.
+//! A proxy to Keycloak that refuses some requests, or changes some answers. Used by the tests of this folder.
 
 use std::sync::{Arc, Mutex};
 
@@ -22,7 +22,7 @@ type Refuses = Box<dyn Fn(&Method, &str) -> bool + Send>;
 type Changes = Box<dyn Fn(&Method, &str, &mut Value) + Send>;
 
 /// Forwards everything to a port of this machine, except what it must refuse or change.
-pub struct Front {
+pub struct Proxy {
     port: u16,
     state: Arc<Rules>,
 }
@@ -34,13 +34,13 @@ struct Rules {
     changes: Mutex<Option<Changes>>,
 }
 
-impl Front {
-    /// A store behind a front of its own.
+impl Proxy {
+    /// Opens a store behind a proxy of its own.
     pub async fn store(backend: &Keycloak<'_>) -> (Self, KeycloakStore) {
-        let front = Self::to(backend.server.port()).await;
-        let place = KeycloakLocation { url: format!("http://127.0.0.1:{}", front.port), ..backend.place() };
+        let proxy = Self::to(backend.server.port()).await;
+        let place = KeycloakLocation { url: format!("http://127.0.0.1:{}", proxy.port), ..backend.place() };
         let store = KeycloakStore::open(&place, &NoSecrets).await.unwrap();
-        (front, store)
+        (proxy, store)
     }
 
     async fn to(target: u16) -> Self {
