@@ -35,13 +35,13 @@ impl Subject<'_> {
         let stored = self.stored.as_ref()?;
         let wanted = self.wanted_ranks(person, now)?;
         let given = stored.ranks(&person.email, now, self.layout.len());
-        let at = |ranks: &Ranks, place: usize| ranks.as_slice().get(place).copied().unwrap_or(0);
-        let differs = |place: &usize| only.is_none_or(|one| one == *place) && at(&wanted, *place) != at(&given, *place);
-        let places: Vec<usize> = (0..self.layout.len()).filter(differs).collect();
-        if places.is_empty() {
+        let at = |ranks: &Ranks, index: usize| ranks.as_slice().get(index).copied().unwrap_or(0);
+        let differs = |index: &usize| only.is_none_or(|one| one == *index) && at(&wanted, *index) != at(&given, *index);
+        let indexes: Vec<usize> = (0..self.layout.len()).filter(differs).collect();
+        if indexes.is_empty() {
             return only.is_none().then(|| self.time_difference(person)).flatten();
         }
-        let levels_of = |ranks: &Ranks| self.levels(ranks, &places);
+        let levels_of = |ranks: &Ranks| self.levels(ranks, &indexes);
         let known = stored.reasons.get(&person.email).copied();
         let known = known.filter(|why| person.is_declared() || [GUARDED, PENDING].contains(why));
         let why = known.or_else(|| (!person.is_declared()).then_some(STRAY));
@@ -68,18 +68,18 @@ impl Subject<'_> {
     }
 
     /// Returns these sections in words, such as `orders=View, users=Allowed`, or `no access`.
-    fn levels(&self, ranks: &Ranks, places: &[usize]) -> String {
-        let rank = |place: &usize| ranks.as_slice().get(*place).copied().unwrap_or(0);
-        if places.len() > 1 && places.iter().all(|place| rank(place) == 0) {
+    fn levels(&self, ranks: &Ranks, indexes: &[usize]) -> String {
+        let rank = |index: &usize| ranks.as_slice().get(*index).copied().unwrap_or(0);
+        if indexes.len() > 1 && indexes.iter().all(|index| rank(index) == 0) {
             return "no access".to_owned();
         }
-        let level = |place: &usize| {
-            let ladder = self.layout.ladders().get(*place)?;
-            Some(format!("{}={}", ladder.section, ladder.levels.get(usize::from(rank(place)))?))
+        let level = |index: &usize| {
+            let ladder = self.layout.ladders().get(*index)?;
+            Some(format!("{}={}", ladder.section, ladder.levels.get(usize::from(rank(index)))?))
         };
-        let mut parts: Vec<String> = places.iter().take(NAMED).filter_map(level).collect();
-        if places.len() > NAMED {
-            parts.push(format!("and {} more", places.len() - NAMED));
+        let mut parts: Vec<String> = indexes.iter().take(NAMED).filter_map(level).collect();
+        if indexes.len() > NAMED {
+            parts.push(format!("and {} more", indexes.len() - NAMED));
         }
         parts.join(", ")
     }

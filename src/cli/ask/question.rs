@@ -24,15 +24,15 @@ impl Question {
         if names().any(|name| name == level) && !names().any(|name| name == section) {
             anyhow::bail!("write the level first: {section} {level}");
         }
-        let place = section_of(layout, whose, section)?;
-        let levels = &ladders[place].levels;
+        let index = section_of(layout, whose, section)?;
+        let levels = &ladders[index].levels;
         let ladder = levels.join(" < ");
         let Some(rank) = levels.iter().position(|known| known == level) else {
             let tip = closest(level, levels.iter().map(Name::as_str));
             anyhow::bail!("section {section:?} has no level {level:?}{} Its levels: {ladder}", hint(tip));
         };
         anyhow::ensure!(rank > 0, "{level:?} means no access to section {section:?}; ask for a higher level: {ladder}");
-        Ok(Self { section: place, rank: u8::try_from(rank)? })
+        Ok(Self { section: index, rank: u8::try_from(rank)? })
     }
 
     /// Returns the level of `ranks` in the section; empty if the layout has no such section.

@@ -84,10 +84,10 @@ impl<'a> Subject<'a> {
     /// Returns the person with that address, also if only the store has it, in another spelling.
     #[must_use]
     pub fn person(&self, email: &Email) -> Option<&Person> {
-        let place = self.people.binary_search_by(|person| person.email.cmp(email));
+        let index = self.people.binary_search_by(|person| person.email.cmp(email));
         let is_same = |person: &&Person| Email::parse(person.email.as_str()).as_ref() == Ok(email);
         let strays = || self.people.iter().filter(|person| !person.is_declared()).find(is_same);
-        place.ok().and_then(|place| self.people.get(place)).or_else(strays)
+        index.ok().and_then(|index| self.people.get(index)).or_else(strays)
     }
 
     /// Returns a person's effective permissions at `now`, from the store if one is given, otherwise from the objects.

@@ -169,8 +169,8 @@ pub fn why_not(subject: &Subject<'_>, email: &Email, question: &Question, now: T
     }
     // The membership that gives the least decides.
     let least = explanations(subject, person).into_iter().filter_map(|mut all| {
-        let place = question.section;
-        (place < all.len()).then(|| all.swap_remove(place))
+        let index = question.section;
+        (index < all.len()).then(|| all.swap_remove(index))
     });
     let rank_of = |one: &Explanation| section.and_then(|ladder| ladder.levels.iter().position(|l| *l == one.level));
     let Some(least) = least.min_by_key(rank_of) else { return format!("{email} has {has}") };
