@@ -29,6 +29,23 @@ fn json(run: Roster) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
+/// Two Roles override one role: the lower level counts, and the other is not shown as in force.
+#[test]
+fn a_matrix_shows_which_override_is_in_force() {
+    let base = std::fs::read_to_string(crate::support::repository("tests/cli/input/validate/base.yaml")).unwrap();
+    let one = |name: &str, permissions: &str| {
+        format!(
+            "---\napiVersion: roster.dev/v1alpha1\nkind: Role\nmetadata: {{name: {name}, namespace: acme}}\nspec: {{accountRef: \
+             {{name: acme}}, overrides: clerk, permissions: {{{permissions}}}}}\n"
+        )
+    };
+    let text = format!("{base}{}{}", one("day", "orders: Edit"), one("night", "orders: Hide, refunds: View"));
+    let ask = |format: &str| roster(&format!("matrix --account acme/acme -f - -o {format}")).stdin(&text).printed();
+    assert_snapshot!("matrix_of_two_overrides", ask("text"));
+    let html = ask("html");
+    assert!(html.contains("not by Role day: its Edit has no effect"), "{html}");
+}
+
 #[test]
 fn can_i_says_yes_or_why_not() {
     assert_snapshot!(each(

@@ -63,7 +63,7 @@ pub(super) fn of_account(subject: &Subject<'_>, rows: Rows, now: Timestamp) -> a
         (_, None) => anyhow::bail!("account {} does not resolve: {}", subject.key, frozen()),
         (Rows::Roles, Some(whole)) => {
             let (rows, notes) = roles(definitions, whole);
-            (rows, changes(definitions), notes)
+            (rows, changes(definitions, whole), notes)
         }
         (Rows::Groups, Some(whole)) => {
             let (rows, notes) = groups(definitions, &whole.catalog);
@@ -280,15 +280,25 @@ fn mark(cell: &mut Cell, explanation: &Explanation) {
     }
 }
 
-fn changes(definitions: &Definitions) -> Vec<MatrixChange> {
+/// Returns the levels of overrides that differ from the catalog; also those that are not in force, because another
+/// override of the role has a lower level.
+fn changes(definitions: &Definitions, whole: &EffectiveCatalog) -> Vec<MatrixChange> {
+    let catalog = whole.catalog.as_ref();
+    let in_force = |role: &str, section: &str| {
+        let (place, section) = (catalog.role(role)?, catalog.section(section)?);
+        Some(catalog.level(section, *whole.predefined.get(place)?.as_slice().get(section)?).to_owned())
+    };
     let overriding = definitions.roles.iter().filter_map(|(name, role)| Some((name, role.overrides.as_ref()?, role)));
     let all = overriding.flat_map(|(by, target, role)| {
-        role.changes_from_default.iter().map(move |change| MatrixChange {
+        let changes = role.changes_from_default.iter().map(|change| (change, true));
+        let changes = changes.chain(role.outweighed.iter().map(|change| (change, false)));
+        changes.map(move |(change, counts)| MatrixChange {
             role: target.to_string(),
             section: change.section.clone(),
             default: change.default.clone(),
-            now: change.now.clone(),
+            now: in_force(target, &change.section).unwrap_or_else(|| change.now.clone()),
             by: by.to_string(),
+            outweighed: (!counts).then(|| change.now.clone()),
         })
     });
     all.collect()

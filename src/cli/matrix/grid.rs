@@ -109,8 +109,24 @@ pub struct MatrixChange {
     pub(super) default: String,
     /// The level in force.
     pub(super) now: String,
-    /// Name of the Role that says so.
+    /// Name of the Role that has a level for it.
     pub(super) by: String,
+    /// Level of that Role, if it is not in force: another Role overrides the same role, and the lower level counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) outweighed: Option<String>,
+}
+
+impl MatrixChange {
+    /// Returns the Role in words, and why its level is not in force.
+    pub(super) fn by_in_words(&self) -> String {
+        let Self { role, by, .. } = self;
+        self.outweighed.as_ref().map_or_else(
+            || format!("Role {by}"),
+            |level| {
+                format!("not by Role {by}: its {level} has no effect, since another Role overrides {role} with less")
+            },
+        )
+    }
 }
 
 impl Cell {

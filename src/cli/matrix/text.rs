@@ -115,8 +115,7 @@ fn below(matrix: &AccessMatrix) -> String {
 fn changes(matrix: &AccessMatrix) -> Table {
     let mut table = Table::new(["role", "section", "default", "now", "changed by"]);
     for change in &matrix.changes {
-        let by = format!("Role {}", change.by);
-        table.row([&change.role, &change.section, &change.default, &change.now, &by]);
+        table.row([&change.role, &change.section, &change.default, &change.now, &change.by_in_words()]);
     }
     table
 }

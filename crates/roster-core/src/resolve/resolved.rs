@@ -97,8 +97,10 @@ pub struct ResolvedRole {
     /// Whether something that would lower its permissions is invalid. If so, its holders keep at most what the store
     /// holds.
     pub at_most: bool,
-    /// Levels in which an override differs from the catalog.
+    /// Levels in force in which an override differs from the catalog.
     pub changes_from_default: Vec<ChangeFromDefault>,
+    /// Levels of an override that are not in force, because another override of the same role has a lower one.
+    pub outweighed: Vec<ChangeFromDefault>,
     /// Faults and advice.
     pub findings: Findings,
     /// Generation of the Role.
@@ -115,6 +117,7 @@ impl ResolvedRole {
             ranks,
             at_most: false,
             changes_from_default: Vec::new(),
+            outweighed: Vec::new(),
             findings,
             generation: role.generation,
             usable: true,

@@ -123,23 +123,31 @@ pub(super) fn apply_overrides(
             findings.add("spec.overrides", FindingKind::OverriddenTwice(target_name()));
         }
         advise_on_levels(catalog, &ranks, &mut findings);
-        let changes_from_default = changes(catalog, &predefined.ranks, &ranks);
-        resolved
-            .push((index, ResolvedRole { changes_from_default, ..ResolvedRole::new(role, ranks, findings.finish()) }));
+        resolved.push((index, ResolvedRole::new(role, ranks, findings.finish())));
+    }
+    // Which of its levels are in force is known only when all overrides of a role are applied.
+    for (index, role) in &mut resolved {
+        let Some(place) = catalog.role(overrides[*index].1) else { continue };
+        let all = changes(catalog, &catalog.roles[place].ranks, &role.ranks);
+        let is_in_force =
+            |(section, _): &(usize, _)| role.ranks.as_slice()[*section] == in_force[place].as_slice()[*section];
+        let (in_force, outweighed): (Vec<_>, Vec<_>) = all.into_iter().partition(is_in_force);
+        role.changes_from_default = in_force.into_iter().map(|(_, change)| change).collect();
+        role.outweighed = outweighed.into_iter().map(|(_, change)| change).collect();
     }
     (Overridden { ranks: in_force, at_most }, resolved)
 }
 
-fn changes(catalog: &Catalog, default: &Ranks, now: &Ranks) -> Vec<ChangeFromDefault> {
-    std::iter::zip(default.as_slice(), now.as_slice())
-        .enumerate()
-        .filter(|(_, (default, now))| default != now)
-        .map(|(section, (default, now))| ChangeFromDefault {
-            section: catalog.section_name(section).to_owned(),
-            default: catalog.level(section, *default).to_owned(),
-            now: catalog.level(section, *now).to_owned(),
-        })
-        .collect()
+/// Returns the levels that differ, each with the index of its section.
+fn changes(catalog: &Catalog, default: &Ranks, now: &Ranks) -> Vec<(usize, ChangeFromDefault)> {
+    let differ = std::iter::zip(default.as_slice(), now.as_slice()).enumerate();
+    let differ = differ.filter(|(_, (default, now))| default != now);
+    let change = |(section, (default, now)): (usize, (&u8, &u8))| {
+        let level = |rank: u8| catalog.level(section, rank).to_owned();
+        let (default, now) = (level(*default), level(*now));
+        (section, ChangeFromDefault { section: catalog.section_name(section).to_owned(), default, now })
+    };
+    differ.map(change).collect()
 }
 
 /// Resolves a custom Role, which is not an override.
