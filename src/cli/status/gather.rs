@@ -19,6 +19,7 @@ use crate::{
             access::AccessSummary,
             leases::{Controller, controller},
             reason::ReadyReason,
+            undeclared::UndeclaredMembers,
         },
     },
     manifests::{list, list_all},
@@ -51,6 +52,9 @@ pub struct Status {
     pub not_ready: Vec<NotReady>,
     /// Removals that wait for an approval.
     pub guarded: Vec<Guarded>,
+    /// People whom a store has and no object names, by account.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undeclared: Vec<UndeclaredMembers>,
 }
 
 /// An identity store.
@@ -245,6 +249,7 @@ pub async fn status(
     access.sort();
     take!(Invitation);
     let guarded = accounts.iter().filter_map(guarded).collect();
+    let undeclared = accounts.iter().filter_map(UndeclaredMembers::of).collect();
     let status = Status {
         api_version: API_VERSION,
         kind: "Status",
@@ -257,6 +262,7 @@ pub async fn status(
         access,
         not_ready: tally.not_ready,
         guarded,
+        undeclared,
     };
     if let Some(namespace) = within.filter(|_| status.is_empty()) {
         ensure_is_there(client, namespace).await?;

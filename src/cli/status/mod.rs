@@ -5,6 +5,7 @@ mod gather;
 mod leases;
 mod reason;
 mod show;
+mod undeclared;
 mod watch;
 
 use std::time::Duration;

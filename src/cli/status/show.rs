@@ -6,6 +6,7 @@ use super::{
     access::AccessSummary,
     gather::{Status, Store},
     leases::{Controller, LeaseState},
+    undeclared,
 };
 use crate::{
     cli::output::{BAD, BOLD, GOOD, Table, WARN, counted, paint, wrap},
@@ -40,6 +41,7 @@ pub fn text(status: &Status, now: Timestamp, all: bool) -> String {
             text = format!("{text}To delete the Account and keep everybody's access:\n  {orphan}\n");
         }
     }
+    text += &undeclared::text(&status.undeclared);
     for (name, command) in status.stores.iter().filter_map(|store| Some((&store.name, store.approve.as_ref()?))) {
         let title = format!("{name}: the store is not the one used so far. If it is the right one:");
         text = format!("{text}\n{}\n  {command}\n", paint(WARN, title));
