@@ -122,8 +122,9 @@ fn membership(one: &StoredAccount, email: &Email, content: &MemberContent, catal
         }
     }
     let (mut comment, mut group) = (None, None);
-    // A store does not keep what a member had before the revocation.
-    if content.ended.is_none() {
+    if content.ended.is_some() {
+        comment = restrict_ended(&mut spec, one, email, content, catalog);
+    } else {
         let granted = granted(&one.observed, content);
         let has = content.ranks.clone().fitted(catalog.layout.len());
         let owners = catalog.owner_role.clone().map(|role| RoleName::predefined(&role));
@@ -160,6 +161,34 @@ fn membership(one: &StoredAccount, email: &Email, content: &MemberContent, catal
         spec["groupRefs"] = unique.into_iter().map(|name| json!({"name": name})).collect::<Vec<_>>().into();
     }
     Written { spec, comment, group }
+}
+
+/// Restricts a member whose access has ended to the permissions from before, so that nothing rises beyond them when the
+/// access is given back. Returns the comment.
+fn restrict_ended(
+    spec: &mut Value,
+    one: &StoredAccount,
+    email: &Email,
+    content: &MemberContent,
+    catalog: &mut Found,
+) -> Option<String> {
+    let granted = granted(&one.observed, content);
+    let had = one.before_end(email);
+    let is_known = had.is_some();
+    // Role and groups may have changed since, and never give more than now.
+    let mut left = had.unwrap_or_else(|| Ranks::none(catalog.layout.len()));
+    left.lower_to(granted.as_slice());
+    if left == granted {
+        return None;
+    }
+    spec["restrictions"] = json!({"apply": [catalog.capped(&left, &granted)]});
+    let comment = if is_known {
+        "Less than role and groups grant, because of a restriction or a prerequisite before the access ended."
+    } else {
+        "The store does not have the levels from before the access ended, so the restriction leaves none. Before you give \
+         the access back, replace it with the right ones."
+    };
+    Some(comment.to_owned())
 }
 
 /// Returns the permissions that role and groups grant, by the store.

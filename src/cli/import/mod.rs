@@ -8,7 +8,7 @@ mod stored_account;
 mod write;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -20,13 +20,14 @@ use serde_json::{Value, json};
 pub(super) use self::write::is_ambiguous;
 use self::{
     catalog::Catalogs,
-    stored_account::{StoredAccount, is_name, metadata, object},
+    stored_account::{StoredAccount, is_name, levels_before_end, metadata, object},
     write::Manifests,
 };
 use super::{
     change::{self, Choices, Compares, Report, Revisions},
     input::Input,
     output::{self, counted},
+    review::audit_records,
     target::{self, Target},
 };
 use crate::{
@@ -42,7 +43,9 @@ use crate::{
 /// Writes accounts, catalogs, roles, groups and members, and never a secret. A plan of the manifests against the same
 /// store has no changes. A store does not keep titles of sections, prerequisites and names of restrictions, so the
 /// manifests lack them. If a member's access differs from what the role and the groups grant, the manifests have a
-/// restriction or a separate group for it, with a comment. The store is not changed.
+/// restriction or a separate group for it, with a comment. Of people whose access has ended (suspended, blocked), a store
+/// keeps only the role and the groups. The audit says what they had before; where it does not, a restriction leaves them
+/// no access until somebody removes it. The store is not changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -153,7 +156,14 @@ async fn take(
         {
             wanted.insert(parent.clone());
         }
-        taken.push(StoredAccount { key, observed });
+        let mut members = observed.members.values().filter_map(|existing| existing.content.as_ref());
+        let has_ended = members.any(|content| content.ended.is_some());
+        let before_end = if has_ended && store.capabilities().audit {
+            levels_before_end(&audit_records(&*store, &key, None).await?)
+        } else {
+            BTreeMap::new()
+        };
+        taken.push(StoredAccount { key, observed, before_end });
     }
     taken.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(taken)

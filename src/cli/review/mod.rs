@@ -14,6 +14,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use jiff::SignedDuration;
 
+pub use self::changes::records as audit_records;
 use self::{
     report::{API_KIND, Review, Since, Unread},
     setting::Setting,

@@ -47,6 +47,41 @@ fn imported_objects_of_any_writer_plan_to_no_change() {
     }
 }
 
+/// A store keeps no levels of somebody whose access has ended. Giving it back must not give more than before.
+#[test]
+fn restrictions_of_people_whose_access_has_ended_stay() {
+    const RESTRICTED: &str = "roleRef: {name: admin}, restrictions: {apply: [no-billing]}";
+    let workspace = Workspace::new();
+    workspace.revised("one", |text| text.replace("roleRef: {name: admin}", RESTRICTED));
+    let ended = format!("{RESTRICTED}, suspended: true");
+    workspace.revised("two", |text| {
+        text.replace("roleRef: {name: admin}", &ended)
+            .replace("groupRefs: [{name: counter}]", "groupRefs: [{name: counter}], suspended: true")
+    });
+    // Eve's levels from before are in the audit. Without the first revision, nobody has written them.
+    for (revisions, left) in [(&["one", "two"][..], "orders: Edit, settings: Edit"), (&["two"], "nothing")] {
+        let (store, out) = (format!("{}.db", revisions.len()), format!("out{}", revisions.len()));
+        for revision in revisions {
+            let printed = workspace.printed(&format!("apply -f {revision} --store {store} --yes"));
+            assert!(printed.starts_with("exit code 0"), "{printed}");
+        }
+        let printed = workspace.printed(&format!("import --store {store} -o {out}"));
+        assert!(printed.starts_with("exit code 0") && !printed.contains("note:"), "{printed}");
+        let members = workspace.path(&format!("{out}/shop/acme/members.yaml"));
+        let text = std::fs::read_to_string(&members).unwrap();
+        assert!(text.contains("suspended: true"), "{text}");
+        std::fs::write(&members, text.replace("suspended: true", "suspended: false")).unwrap();
+        let plan = workspace.printed(&format!("plan -f {out} --store {store}"));
+        if left == "nothing" {
+            assert!(!plan.contains("gains "), "{plan}");
+            assert!(text.contains("replace it with the right"), "{text}");
+        } else {
+            assert!(plan.contains(&format!("eve@acme.example\n      gains {left}, ")), "{plan}");
+            assert!(!plan.contains("billing: Allowed, from role admin"), "{plan}");
+        }
+    }
+}
+
 #[test]
 fn written_files() {
     let workspace = Workspace::applied();
