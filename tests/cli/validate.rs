@@ -47,6 +47,12 @@ fn findings_of_the_engine_are_shown() {
     insta::assert_snapshot!(printed("base.yaml engine"));
 }
 
+/// What is valid and does nothing is advised, with the name that was probably meant.
+#[test]
+fn what_has_no_effect_is_advised() {
+    insta::assert_snapshot!(printed("base.yaml effect"));
+}
+
 /// An invalid address is reported once, in the words of the engine. An address that may have lost its end has advice.
 #[test]
 fn an_invalid_address_is_reported_once() {

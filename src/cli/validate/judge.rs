@@ -19,6 +19,8 @@ use crate::{
         AccountKey, Finding, FindingKind, Findings, KindName, Name,
         suggest::{did_you_mean, suggestion},
     },
+    resolve,
+    state::AccountFacts,
 };
 
 /// Returns all findings of the engine.
@@ -43,6 +45,7 @@ pub(super) fn judge(loaded: &LoadedObjects, now: Timestamp) -> Vec<Diagnostic> {
                 // Faults of the catalog are reported on the catalog.
                 findings.retain(|finding| !matches!(finding.kind, FindingKind::CatalogBroken { .. }));
                 judge.say(&findings);
+                judge.managed_accounts(key, account);
                 judge.members(entry, &resolved);
             }
         } else {
@@ -100,6 +103,19 @@ impl Judge<'_> {
             }
         }
         for facts in entry.members.values().filter(|facts| facts.email.is_err()) {
+    /// Adds advice on names in a partner's `managedAccounts` that no object has.
+    fn managed_accounts(&mut self, key: &AccountKey, account: &AccountFacts) {
+        if account.spec.managed_accounts.is_none() {
+            return;
+        }
+        let objects = &self.loaded.objects;
+        let catalogs = objects.catalogs.iter().map(|(name, catalog)| (name.as_str(), &catalog.facts.spec)).collect();
+        let accounts = objects.accounts.iter().filter_map(|(child, entry)| Some((child, entry.account.as_ref()?)));
+        let managed = accounts.filter(|(_, child)| child.parent().as_ref() == Some(key));
+        let managed: Vec<AccountKey> = managed.map(|(child, _)| child.clone()).collect();
+        self.say(&resolve::unknown_in_managed_accounts(account, &catalogs, &managed));
+    }
+
             self.say(&definitions.unaddressed(facts).findings);
         }
         let addresses = if entry.invitations.is_empty() { Addresses::new() } else { entry.addresses() };

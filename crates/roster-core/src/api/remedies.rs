@@ -52,7 +52,7 @@ impl InvalidReason {
             Self::RestrictionNotFound => "correct the restriction's name; the catalog lists them",
             Self::NamespaceNotAllowed => "label the namespace, or change allowedNamespaces of the store or catalog",
             Self::ParentNotAllowed => "ask the owner of the parent account to admit it",
-            Self::ApprovalPending => "list it in spec.managedAccounts.approved of the parent",
+            Self::ApprovalPending => "list the account in spec.managedAccounts.approved of its parent",
             Self::CatalogInvalid => "correct the catalog; its own message lists every error with its field",
             Self::UnknownSection => "correct the section's name; the catalog lists them",
             Self::UnknownLevel => "correct the level; the message lists the section's levels",
@@ -114,7 +114,7 @@ impl SyncReason {
             Self::StoreRejected => {
                 Some("follow the message: it names a missing right, another application's file, or a newer version")
             }
-            Self::NotOwned => Some("remove it in the store, or set spec.adoption of the store"),
+            Self::NotOwned => Some("remove the entry from the store, or set spec.adoption of the IdentityStore"),
             Self::RemovalGuarded => Some("to approve the removals, run the command that is shown"),
             Self::NotSupportedByStore => Some("request only what this backend supports"),
             Self::Paused => {

@@ -81,7 +81,10 @@ fn holders(limits: &mut Limits, field: &str, before: Option<&RoleAdvice>, after:
     };
     let guards = |advice: Option<&RoleAdvice>| advice.is_some_and(RoleAdvice::needs_holder);
     let least = if guards(before) == guards(after) {
-        Meaning { looser: "fewer holders are advised", stricter: "more holders are advised" }
+        Meaning {
+            looser: "the role may have fewer holders without advice",
+            stricter: "the role needs more holders to be without advice",
+        }
     } else {
         Meaning {
             looser: "the last holder may be removed without approval",

@@ -69,7 +69,8 @@ pub(super) fn drift_advice(entries: &[DriftEntry]) -> String {
         } else {
             format!("{} {} in the store", counted(fields, "field"), agree(&fields, "differs", "differ"))
         };
-        parts.push(format!("{what}, and drift.policy is Report; set drift.policy: Correct to have it corrected"));
+        let them = agree(&fields.max(1), "it", "them");
+        parts.push(format!("{what}, and drift.policy is Report; set drift.policy: Correct to have {them} corrected"));
     }
     if unmanaged > 0 {
         parts.push(format!(
@@ -203,7 +204,8 @@ mod tests {
         let policy = "in the store, and drift.policy is Report; set drift.policy: Correct to have it corrected";
         let of = |entries: &[DriftEntry]| drift_advice(entries);
         assert_eq!(of(&[field()]), format!("1 field differs {policy}"));
-        assert_eq!(of(&[field(), field()]), format!("2 fields differ {policy}"));
+        let policies = policy.replace("have it", "have them");
+        assert_eq!(of(&[field(), field()]), format!("2 fields differ {policies}"));
         let one = "the store has 1 undeclared member; set drift.unmanaged: Remove to remove it";
         assert_eq!(of(&[stranger()]), one);
         assert_eq!(of(&[field(), stranger()]), format!("1 field differs {policy}; {one}"));

@@ -73,11 +73,11 @@ impl RevocationsOnly {
                     .to_owned()
             }
             Self::Unknown(kinds) => format!(
-                "the API server does not list {}: until then, only suspensions, expiries and blocks are applied",
+                "the API server does not list {}: until it does, only suspensions, expiries and blocks are applied",
                 kinds.join(", ")
             ),
             Self::Listing(kinds) => format!(
-                "{} are being listed again: until then, only suspensions, expiries and blocks are applied",
+                "{} are being listed again: until the list is complete, only suspensions, expiries and blocks are applied",
                 kinds.join(", ")
             ),
             Self::Unreadable(what) => format!(
@@ -85,7 +85,7 @@ impl RevocationsOnly {
                  it is corrected or deleted"
             ),
             Self::Unprotected => {
-                "the finalizer of the Account, its catalog or its store could not be set: until then, only \
+                "the finalizer of the Account, its catalog or its store could not be set: until it is set, only \
                  suspensions, expiries and blocks are applied"
                     .to_owned()
             }

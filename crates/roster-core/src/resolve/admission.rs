@@ -1,12 +1,16 @@
 //! Decides whether store, catalog and parent admit an account. Called by `resolve::definitions`, and by `control` and
 //! the CLI before the deletion of a parent.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube_core::{Selector, SelectorExt};
 
 use crate::{
-    api::{AllowedNamespaces, ManagedFrom, NamespacesFrom},
-    model::{AccountKey, FindingKind, FindingsBuilder, Name, ParentRefusal},
+    api::{AllowedNamespaces, ManagedFrom, NamespacesFrom, PermissionCatalogSpec},
+    model::{
+        AccountKey, FindingKind, Findings, FindingsBuilder, KindName, Name, ParentRefusal, Unknown, suggest::closest,
+    },
     state::{AccountFacts, Index, Labels, Snapshot},
 };
 
@@ -18,7 +22,8 @@ fn picks(selector: Option<&LabelSelector>, labels: Option<&Labels>) -> bool {
 }
 
 /// Returns whether a store or catalog admits a namespace with these labels.
-pub(super) fn admits(allowed: &AllowedNamespaces, labels: Option<&Labels>) -> bool {
+#[must_use]
+pub fn admits(allowed: &AllowedNamespaces, labels: Option<&Labels>) -> bool {
     match allowed.from {
         NamespacesFrom::All => true,
         NamespacesFrom::Selector => picks(allowed.selector.as_ref(), labels),
@@ -45,14 +50,19 @@ pub(super) fn check_parent(snapshot: &Snapshot, findings: &mut FindingsBuilder<'
 /// Returns whether a parent admits an account that names it, and whose namespace has these labels (docs/concepts.md
 /// "Seven kinds").
 fn parent_admits(parent: &AccountFacts, child: &AccountFacts, labels: Option<&Labels>) -> bool {
+    admits_namespace(parent, &child.namespace, labels) && admits_as_account(parent, child)
+}
+
+/// Returns whether a partner admits managed accounts of a namespace with these labels.
+#[must_use]
+pub fn admits_namespace(parent: &AccountFacts, namespace: &Name, labels: Option<&Labels>) -> bool {
     let Some(managed) = &parent.spec.managed_accounts else { return false };
     let allowed = &managed.allowed_namespaces;
-    let admits_namespace = match allowed.from {
-        ManagedFrom::Same => parent.namespace == child.namespace,
+    match allowed.from {
+        ManagedFrom::Same => parent.namespace == *namespace,
         ManagedFrom::All => true,
         ManagedFrom::Selector => picks(allowed.selector.as_ref(), labels),
-    };
-    admits_namespace && admits_as_account(parent, child)
+    }
 }
 
 /// Returns whether a parent admits an account, regardless of its namespace.
@@ -84,6 +94,47 @@ pub fn admitted_children(index: &Index, key: &AccountKey) -> Vec<AccountKey> {
     let Some(parent) = index.accounts.get(key).and_then(|entry| entry.object.as_ref()) else { return Vec::new() };
     let children = index.children_of(key).filter(|(_, child, labels)| keeps_parent(&parent.facts, child, *labels));
     children.map(|(child, _, _)| child.clone()).collect()
+}
+
+/// Advises on names in `managedAccounts` of a partner that no object has. `catalogs` are all catalogs, and `managed` all
+/// accounts that name the partner as their parent.
+///
+/// The controller does not ask this: a status would tell a partner which catalogs and accounts there are.
+#[must_use]
+pub fn unknown_in_managed_accounts<'a>(
+    account: &AccountFacts,
+    catalogs: &BTreeMap<&'a str, &'a PermissionCatalogSpec>,
+    managed: &[AccountKey],
+) -> Findings {
+    let mut findings = FindingsBuilder::new(KindName::Account, &account.namespace, &account.name);
+    let Some(spec) = &account.spec.managed_accounts else { return findings.finish() };
+    let known = || catalogs.keys().copied();
+    for name in spec.catalogs.iter().filter(|name| !catalogs.contains_key(name.as_str())) {
+        let missing = FindingKind::ManagedCatalogMissing(Unknown::among(name, known()));
+        findings.add("spec.managedAccounts.catalogs", missing);
+    }
+    let own = [&account.spec.catalog_ref.name];
+    let used: Vec<&String> = if spec.catalogs.is_empty() { own.to_vec() } else { spec.catalogs.iter().collect() };
+    let used: Option<Vec<_>> = used.iter().map(|name| catalogs.get(name.as_str())).collect();
+    // A catalog that does not exist may have any role.
+    if let Some(used) = used {
+        let roles: Vec<&str> = used.iter().flat_map(|spec| &spec.roles).map(|role| role.name.as_str()).collect();
+        for name in spec.grantable.iter().filter(|name| !roles.contains(&name.as_str())) {
+            let missing = FindingKind::GrantableRoleMissing(Unknown::among(name, roles.iter().copied()));
+            findings.add("spec.managedAccounts.grantable", missing);
+        }
+    }
+    // Managed accounts may be in other files.
+    let keys: Vec<String> = managed.iter().map(ToString::to_string).collect();
+    for approved in spec.approved.iter().filter(|_| !managed.is_empty()) {
+        let key = AccountKey::new(&approved.namespace, &approved.name);
+        if !managed.contains(&key) {
+            let near = closest(&key.to_string(), keys.iter().map(String::as_str)).map(Name::new);
+            let missing = FindingKind::ApprovedAccountMissing { account: Box::new(key), near };
+            findings.add("spec.managedAccounts.approved", missing);
+        }
+    }
+    findings.finish()
 }
 
 /// Returns whether the parent requires an approval of this account and has not given it.

@@ -96,6 +96,12 @@ impl Definitions {
                 );
             }
         }
+        for name in choices.acknowledge.iter().filter(|name| !choices.lift.contains(name)) {
+            if catalog.restriction(name).is_none() {
+                let unknown = Unknown::among(name, catalog.restriction_names());
+                findings.add("spec.acknowledge", FindingKind::ConfirmsNothing(unknown));
+            }
+        }
         for restriction in &catalog.restrictions {
             let listed = choices.lift.contains(&restriction.name);
             let confirmed = !restriction.needs_confirmation || choices.acknowledge.contains(&restriction.name);
@@ -109,6 +115,9 @@ impl Definitions {
             if lifted && restriction.grants_owner_access {
                 let owner = catalog.owner_role.map(|index| &whole.predefined[index]);
                 parts.equal_to_owner = parts.equal_to_owner.or(owner.map(|ranks| (&restriction.name, ranks)));
+            }
+            if lifted && !restriction.applied_by_default && !restriction.grants_owner_access {
+                findings.add("spec.restrictions.lift", FindingKind::LiftWithoutEffect(restriction.name.clone()));
             }
             if applied || (restriction.applied_by_default && !lifted) {
                 parts.restrictions.push((&restriction.name, &restriction.caps));

@@ -19,7 +19,7 @@ mod role;
 mod settings;
 
 pub(crate) use admission::admits_as_account;
-pub use admission::{admitted_children, keeps_parent};
+pub use admission::{admits, admits_namespace, admitted_children, keeps_parent, unknown_in_managed_accounts};
 pub(crate) use definitions::definitions;
 pub use desired::{
     Access, AccountContent, AccountRevocations, Desired, DesiredDefinitions, DesiredMember, GroupContent,

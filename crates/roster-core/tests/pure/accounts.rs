@@ -111,7 +111,7 @@ fn an_account_that_waits_for_approval_has_its_members_without_access() {
             .with(&format!("{child}{member}"))
     };
     let world = parent("{namespace: west, name: acme}");
-    let text = "waits for approval: default/acme must list it in spec.managedAccounts.approved";
+    let text = "waits for approval: Account default/acme must list this account in spec.managedAccounts.approved";
     world.says("east/acme", "account", InvalidReason::ApprovalPending, text);
     world.says("east/acme", "membership dana", InvalidReason::ApprovalPending, &format!(r#"account "acme": {text}"#));
     let resolved = world.resolve("east/acme");
@@ -178,9 +178,9 @@ fn advice_on_holders_counts_against_what_the_catalog_says() {
     let definitions = World::of(PORTAL).definitions("acme");
     let advised = |holders: HashMap<RoleName, u64>| advice(&definitions.holder_advice(&holders));
     let advice = |count: u64| advised(HashMap::from([(RoleName::predefined("admin"), count)]));
-    assert_eq!(advised(HashMap::new()), ["role admin has 0 of at least 1 holder: Enough."]);
+    assert_eq!(advised(HashMap::new()), ["role admin has 0 holders, and should have at least 1: Enough."]);
     assert_eq!(advice(1), [""; 0]);
-    assert_eq!(advice(3), ["role admin has 3 holders, more than 2: Enough."]);
+    assert_eq!(advice(3), ["role admin has 3 holders, and should have at most 2: Enough."]);
     assert_eq!(definitions.guarded_roles().collect::<Vec<_>>(), ["admin"]);
 }
 

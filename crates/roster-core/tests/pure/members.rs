@@ -398,7 +398,7 @@ fn an_invitation_is_checked_as_the_membership_it_becomes() {
         "acme",
         "invitation i",
         InvalidReason::PlanNotEligible,
-        r#"invitations need a plan with "committed-spend"; account "acme" has none"#,
+        r#"invitations need the plan feature "committed-spend", which account "acme" does not have"#,
     );
     world
         .with("kind: Account\nmetadata: {name: acme}\nspec: {catalogRef: {name: portal}, plan: {features: [committed-spend]}}")

@@ -58,7 +58,7 @@ fn inherited_cells_that_custom_roles_cannot_have_are_left_out_with_advice() {
     assert_eq!(
         advice,
         [
-            "keys comes with admin, but cannot be configured for roles of an account; it is left out",
+            "role admin grants keys, which roles of an account cannot have; this role leaves it out",
             "docs at Delete: Gone is gone."
         ]
     );

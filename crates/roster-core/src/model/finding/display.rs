@@ -53,7 +53,7 @@ impl fmt::Display for FindingKind {
             }
             Self::ApprovalPending(parent) => write!(
                 f,
-                "waits for approval: {}/{} must list it in spec.managedAccounts.approved",
+                "waits for approval: Account {}/{} must list this account in spec.managedAccounts.approved",
                 Short(&parent.namespace),
                 Short(&parent.name),
             ),
@@ -61,7 +61,12 @@ impl fmt::Display for FindingKind {
                 write!(f, "the catalog has the owner role {}, so the account needs an owner", Quoted(role))
             }
             Self::OwnerStays(owner) => {
-                write!(f, "{} is the owner and stays; the catalog's ownerChange is Never", Short(owner.as_str()))
+                write!(
+                    f,
+                    "{} stays the owner in the store, since the catalog does not let the owner change (ownerChange: \
+                     Never)",
+                    Short(owner.as_str())
+                )
             }
             Self::OwnerWithoutRole => f.write_str("the catalog has no ownerRole, so the owner gets no access"),
             Self::LooserThanStore { own, store } => {
@@ -77,17 +82,36 @@ impl fmt::Display for FindingKind {
             Self::TooFewHolders { role, holders, minimum, message } => {
                 write!(
                     f,
-                    "role {} has {holders} of at least {}{}",
+                    "role {} has {}, and should have at least {minimum}{}",
                     Short(role),
-                    counted(*minimum, "holder"),
+                    counted(*holders, "holder"),
                     Also(message.as_deref())
                 )
             }
             Self::TooManyHolders { role, holders, maximum, message } => {
                 let holders = counted(*holders, "holder");
-                write!(f, "role {} has {holders}, more than {maximum}{}", Short(role), Also(message.as_deref()))
+                write!(
+                    f,
+                    "role {} has {holders}, and should have at most {maximum}{}",
+                    Short(role),
+                    Also(message.as_deref())
+                )
             }
             Self::RoleHeld { role, message } => write!(f, "role {}{}", Short(role), Also(Some(message))),
+            Self::ManagedCatalogMissing(catalog) => {
+                write!(f, "there is no PermissionCatalog {}{}", Quoted(&catalog.name), catalog.hint(f))
+            }
+            Self::GrantableRoleMissing(role) => write!(
+                f,
+                "no catalog of the managed accounts has a predefined role {}{}",
+                Quoted(&role.name),
+                role.hint(f)
+            ),
+            Self::ApprovedAccountMissing { account, near } => {
+                let (namespace, name) = (Short(&account.namespace), Short(&account.name));
+                write!(f, "this approves nothing: there is no account {namespace}/{name}")?;
+                near.as_ref().filter(|_| !f.alternate()).map_or(Ok(()), |near| f.write_str(&did_you_mean(near)))
+            }
             Self::Catalog(fault) => fault.fmt(f),
             Self::RoleCannotStandAlone(missing) => write!(
                 f,
@@ -137,9 +161,9 @@ impl fmt::Display for FindingKind {
             }
             Self::LeftOut { section, role } => write!(
                 f,
-                "{} comes with {}, but cannot be configured for roles of an account; it is left out",
-                Short(section),
+                "role {} grants {}, which roles of an account cannot have; this role leaves it out",
                 Short(role),
+                Short(section),
             ),
             Self::CannotStandAlone(missing) => write!(
                 f,
@@ -187,6 +211,17 @@ impl fmt::Display for FindingKind {
                 let (quoted, restriction) = (Quoted(restriction), Short(restriction));
                 write!(f, "lifting {quoted} counts only with spec.acknowledge: [{restriction}]")
             }
+            Self::LiftWithoutEffect(restriction) => write!(
+                f,
+                "lifting {} has no effect, since the catalog does not apply it by default",
+                Quoted(restriction)
+            ),
+            Self::ConfirmsNothing(restriction) => write!(
+                f,
+                "this confirms nothing: the catalog has no restriction {}{}",
+                Quoted(&restriction.name),
+                restriction.hint(f)
+            ),
             Self::RestrictionsWithoutEffect { lifted, applied } => {
                 let (lifted, applied) = (Short(lifted), List(applied, MOST));
                 write!(f, "lifting {lifted} makes the user equal to the owner, so these have no effect: {applied}")
@@ -203,7 +238,7 @@ impl fmt::Display for FindingKind {
                         write!(f, "a role of UserGroup {}, or an override of it, is invalid", Quoted(name))?;
                     }
                 }
-                f.write_str("; until it is corrected, access is at most what the store holds")
+                f.write_str("; until it is corrected, access stays at or below what the store holds now")
             }
             Self::OwnerBlocked(store) => {
                 write!(f, "the owner is blocked by IdentityStore {} and has no access", Quoted(store))
@@ -211,7 +246,11 @@ impl fmt::Display for FindingKind {
             Self::AddressInvalid(error) => write!(f, "{error}"),
             Self::AddressLocal(email) => {
                 let domain = email.as_str().rsplit('@').next().unwrap_or_default();
-                write!(f, "the domain {} has no dot, so the address is one of a local network", Quoted(domain))
+                write!(
+                    f,
+                    "the domain {} has no dot, so outside of a local network the address is not complete",
+                    Quoted(domain)
+                )
             }
             Self::Unreadable(how) => write!(f, "the object cannot be read; Roster makes no changes for it: {how}"),
             Self::OwnerIsMember(owner) => {
@@ -256,7 +295,12 @@ impl fmt::Display for FindingKind {
                 f.write_str("the catalog admits members by invitation only; create an Invitation instead")
             }
             Self::PlanNotEligible { feature, account } => {
-                write!(f, "invitations need a plan with {}; account {} has none", Quoted(feature), Quoted(account))
+                write!(
+                    f,
+                    "invitations need the plan feature {}, which account {} does not have",
+                    Quoted(feature),
+                    Quoted(account)
+                )
             }
         }
     }

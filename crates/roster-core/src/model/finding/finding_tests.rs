@@ -106,6 +106,11 @@ impl Names {
             Kind::GroupMissing(misspelt(object())),
             Kind::RestrictionMissing(misspelt(label())),
             Kind::ConfirmationMissing(label()),
+            Kind::ManagedCatalogMissing(misspelt(object())),
+            Kind::GrantableRoleMissing(misspelt(label())),
+            Kind::ApprovedAccountMissing { account: Box::new(account()), near: None },
+            Kind::LiftWithoutEffect(label()),
+            Kind::ConfirmsNothing(misspelt(label())),
             Kind::RestrictionsWithoutEffect { lifted: label(), applied: [label()].into() },
             Kind::HeldAtMost(Grantor::Group(object())),
             Kind::OwnerBlocked(object()),
@@ -220,7 +225,7 @@ fn findings_are_small_and_those_of_the_account_are_shared() {
     assert_eq!(
         found.message(),
         "account \"acme\": spec.catalogRef: there is no PermissionCatalog \"x\"; ApprovalPending: waits for approval: \
-         west/parent must list it in spec.managedAccounts.approved"
+         Account west/parent must list this account in spec.managedAccounts.approved"
     );
 }
 

@@ -111,6 +111,18 @@ pub enum FindingKind {
         message: Box<str>,
     },
 
+    /// Advice on a partner's Account: it admits managed accounts with a catalog that does not exist.
+    ManagedCatalogMissing(Unknown),
+    /// Advice on a partner's Account: it lets its members assign a role that no catalog of its managed accounts has.
+    GrantableRoleMissing(Unknown),
+    /// Advice on a partner's Account: it approves an account that does not exist.
+    ApprovedAccountMissing {
+        /// Account as it is written.
+        account: Box<AccountKey>,
+        /// Managed account that was probably meant, as `namespace/name`.
+        near: Option<Name>,
+    },
+
     /// `PermissionCatalog`: it breaks one of its own rules.
     Catalog(CatalogFaultKind),
     /// Advice on a `PermissionCatalog`: one of its roles has a level whose prerequisite it does not include.
@@ -202,6 +214,11 @@ pub enum FindingKind {
     RestrictionMissing(Unknown),
     /// Membership: lifting this restriction is not acknowledged.
     ConfirmationMissing(Name),
+    /// Advice on a Membership or Invitation: lifting this restriction has no effect, because it does not apply by
+    /// default.
+    LiftWithoutEffect(Name),
+    /// Advice on a Membership: it confirms the lift of a restriction that the catalog does not have.
+    ConfirmsNothing(Unknown),
     /// Advice on a Membership or Invitation: its restrictions have no effect.
     RestrictionsWithoutEffect {
         /// Lifted restriction that makes the user equal to the owner.
@@ -297,6 +314,11 @@ impl FindingKind {
             | Self::LeftOut { .. }
             | Self::CannotStandAlone(_)
             | Self::Advisory { .. }
+            | Self::ManagedCatalogMissing(_)
+            | Self::GrantableRoleMissing(_)
+            | Self::ApprovedAccountMissing { .. }
+            | Self::LiftWithoutEffect(_)
+            | Self::ConfirmsNothing(_)
             | Self::RestrictionsWithoutEffect { .. }
             | Self::HeldAtMost(_)
             | Self::OwnerBlocked(_)

@@ -28,13 +28,18 @@ impl FindingKind {
             | Self::RoleIsOverride { role: name, .. }
             | Self::RoleInvalid { role: name, .. }
             | Self::ConfirmationMissing(name)
+            | Self::LiftWithoutEffect(name)
             | Self::InvitationMissing(name)
             | Self::MemberIsInvited(name) => Some(name),
             Self::UnknownSection(unknown)
             | Self::PredefinedRoleMissing { role: unknown, .. }
             | Self::RoleMissing { role: unknown, .. }
             | Self::GroupMissing(unknown)
-            | Self::RestrictionMissing(unknown) => Some(&unknown.name),
+            | Self::RestrictionMissing(unknown)
+            | Self::ManagedCatalogMissing(unknown)
+            | Self::GrantableRoleMissing(unknown)
+            | Self::ConfirmsNothing(unknown) => Some(&unknown.name),
+            Self::ApprovedAccountMissing { account, .. } => Some(&account.name),
             Self::HeldAtMost(
                 Grantor::Owner(name) | Grantor::PredefinedRole(name) | Grantor::Role(name) | Grantor::Group(name),
             ) => Some(name),

@@ -120,7 +120,7 @@ fn without_a_plan_with_committed_spend_an_invitation_is_refused_and_says_why() {
         hobby,
         invitation,
         InvalidReason::PlanNotEligible,
-        r#"invitations need a plan with "committed-spend"; account "hobby" has none"#,
+        r#"invitations need the plan feature "committed-spend", which account "hobby" does not have"#,
     );
     let account = "kind: Account\nmetadata: {name: hobby, namespace: developer-platform}\n\
                    spec: {catalogRef: {name: developer-platform}, owner: {email: lee@hobby.example}, \

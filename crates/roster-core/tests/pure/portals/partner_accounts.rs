@@ -145,9 +145,9 @@ fn there_is_advice_on_how_many_hold_a_role_and_on_what_two_of_them_can_do() {
         let holders: HashMap<_, _> = others.chain([(RoleName::predefined("company-admin"), company_admins)]).collect();
         advice(&definitions.holder_advice(&holders))
     };
-    assert_eq!(advised(1, &[]), [format!("role company-admin has 1 of at least 2 holders: {two}")]);
+    assert_eq!(advised(1, &[]), [format!("role company-admin has 1 holder, and should have at least 2: {two}")]);
     assert_eq!(advised(2, &["technical-admin", "technical-contact", "financial-contact"]), [""; 0]);
-    assert_eq!(advised(6, &[]), [format!("role company-admin has 6 holders, more than 5: {two}")]);
+    assert_eq!(advised(6, &[]), [format!("role company-admin has 6 holders, and should have at most 5: {two}")]);
     assert_eq!(
         advised(2, &["finance", "read-only"]),
         [
