@@ -142,9 +142,36 @@ impl Target {
         scope: &Scope,
         now: Timestamp,
     ) -> anyhow::Result<(Vec<OrphanedAccount>, Vec<(StoreLocation, String)>)> {
+        self.orphaned(loaded, &|key| loaded.is_asked_about(key), scope, now).await
+    }
+
+    /// Returns the account of this name (`namespace/name`, or only the name) that no object describes, from the given
+    /// stores; `None` if no store has it, or several accounts have this name.
+    ///
+    /// # Errors
+    /// As [`Self::orphaned_accounts`].
+    pub async fn orphaned_account(
+        &self,
+        loaded: &LoadedObjects,
+        name: &str,
+        scope: &Scope,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<OrphanedAccount>> {
+        let is_named = |key: &AccountKey| key.to_string() == name || key.name == name;
+        let (mut found, _) = self.orphaned(loaded, &is_named, scope, now).await?;
+        Ok(if found.len() == 1 { found.pop() } else { None })
+    }
+
+    async fn orphaned(
+        &self,
+        loaded: &LoadedObjects,
+        is_asked: &(dyn Fn(&AccountKey) -> bool + Sync),
+        scope: &Scope,
+        now: Timestamp,
+    ) -> anyhow::Result<(Vec<OrphanedAccount>, Vec<(StoreLocation, String)>)> {
         let (mut found, mut unread) = (Vec::new(), Vec::new());
         for place in self.places(loaded)? {
-            match self.orphaned_in(loaded, &place, scope, now).await {
+            match self.orphaned_in(loaded, &place, is_asked, scope, now).await {
                 Ok(some) => found.extend(some),
                 Err(error) if self.store.is_some() => return Err(error),
                 Err(error) => unread.push((place, format!("{error:#}"))),
@@ -157,6 +184,7 @@ impl Target {
         &self,
         loaded: &LoadedObjects,
         place: &StoreLocation,
+        is_asked: &(dyn Fn(&AccountKey) -> bool + Sync),
         scope: &Scope,
         now: Timestamp,
     ) -> anyhow::Result<Vec<OrphanedAccount>> {
@@ -166,7 +194,7 @@ impl Target {
             return Ok(found);
         };
         for key in store.keys().await? {
-            if loaded.is_asked_about(&key) && !loaded.describes(&key) {
+            if is_asked(&key) && !loaded.describes(&key) {
                 let observed = store.observe(&key, scope, now - GUARD_WINDOW).await?;
                 found.push(OrphanedAccount { key, place: place.clone(), observed });
             }

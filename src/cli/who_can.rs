@@ -123,12 +123,25 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 }
 
 async fn gather(args: &Args, loaded: &LoadedObjects, now: Timestamp) -> anyhow::Result<WhoCan> {
-    let one: Option<AccountKey> = match args.account.as_deref() {
+    let named = match args.account.as_deref() {
+        Some(account) => args.lookup.orphaned_account(loaded, account, &Scope::Account, now).await?,
+        None => None,
+    };
+    let one: Option<AccountKey> = match args.account.as_deref().filter(|_| named.is_none()) {
         Some(account) => Some(loaded.account(account).await?),
         None => None,
     };
-    let keys = one.clone().map_or_else(|| loaded.accounts.clone(), |key| vec![key]);
-    anyhow::ensure!(!keys.is_empty(), "there are no accounts to ask about");
+    let keys = match &one {
+        Some(key) => vec![key.clone()],
+        None if named.is_some() => Vec::new(),
+        None => loaded.accounts.clone(),
+    };
+    let orphaned_accounts = match named {
+        Some(one) => vec![one],
+        None if one.is_none() => args.lookup.orphaned_accounts(loaded, &Scope::Account, now).await?,
+        None => Vec::new(),
+    };
+    anyhow::ensure!(!keys.is_empty() || !orphaned_accounts.is_empty(), "there are no accounts to ask about");
     let (section, level) = (args.section.clone(), args.level.clone());
     let (api_version, kind) = (super::output::API_VERSION, "WhoCan");
     let (users, withheld, not_given, unknown) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -162,8 +175,6 @@ async fn gather(args: &Args, loaded: &LoadedObjects, now: Timestamp) -> anyhow::
     {
         complain(note);
     }
-    let orphaned_accounts =
-        if one.is_none() { args.lookup.orphaned_accounts(loaded, &Scope::Account, now).await? } else { Vec::new() };
     for orphaned_account in orphaned_accounts {
         let whose = format!("account {}", orphaned_account.key);
         match Question::parse(&orphaned_account.observed.layout, &whose, &args.level, &args.section) {

@@ -55,8 +55,8 @@ const NAMED: usize = 10;
 fn no_account(text: &str, known: &[String], is_orphaned: bool) -> anyhow::Error {
     if is_orphaned {
         return anyhow::anyhow!(
-            "no object describes account {text:?}, but the store still has it and may grant access: omit --account, \
-             and pass --store or --sqlite-dir"
+            "no object describes account {text:?}, but the store still has it and may grant access: `roster explain`, \
+             `who-can`, `can-i` and `review` read it with --store or --sqlite-dir"
         );
     }
     if known.iter().any(|one| one == text) {

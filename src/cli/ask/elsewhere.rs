@@ -65,6 +65,26 @@ impl Lookup {
         }
         Ok(found)
     }
+
+    /// Returns the account of this name that only a given store has, with these of its members; `None` if objects
+    /// describe an account of this name, or no store is given or has it.
+    ///
+    /// # Errors
+    /// As [`Self::orphaned_accounts`].
+    pub async fn orphaned_account(
+        &self,
+        loaded: &LoadedObjects,
+        name: &str,
+        scope: &Scope,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<OrphanedAccount>> {
+        match self.target() {
+            Some(target) if loaded.account(name).await.is_err() => {
+                target.orphaned_account(loaded, name, scope, now).await
+            }
+            _ => Ok(None),
+        }
+    }
 }
 
 impl StoredAccess {
@@ -87,5 +107,11 @@ impl StoredAccess {
             sections: observed.layout.len(),
             levels,
         })
+    }
+
+    /// Returns the levels in words: `orders Edit, invoices View`.
+    pub fn levels_in_words(&self) -> String {
+        let levels = self.levels.iter().map(|one| format!("{} {}", one.section, one.level));
+        levels.collect::<Vec<_>>().join(", ")
     }
 }

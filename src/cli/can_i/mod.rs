@@ -89,6 +89,11 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let (allowed, text) = if let Some(account) = &args.account {
         reach(&mut input, Some(account), &args.lookup);
         let loaded = input.read_valid().await?;
+        let scope = Scope::Members([email.clone()].into());
+        if let Some(orphaned_account) = args.lookup.orphaned_account(&loaded, account, &scope, now).await? {
+            let (allowed, text) = in_orphaned(&orphaned_account, &email, asked, now)?;
+            return say(args.quiet, allowed, &text);
+        }
         let subject = Subject::new(&loaded, loaded.account(account).await?, &args.lookup, now).await?;
         let question = subject.question(level, section)?;
         if subject.person(&email).is_none() {
@@ -105,10 +110,30 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         reach_all(&mut input, &args.lookup);
         anywhere(&args, asked, &input.read_valid().await?, &email, now).await?
     };
-    if !args.quiet {
+    say(args.quiet, allowed, &text)
+}
+
+/// Prints the answer, and returns the exit code.
+fn say(quiet: bool, allowed: bool, text: &str) -> anyhow::Result<u8> {
+    if !quiet {
         print(&format!("{}\n{text}", if allowed { "yes" } else { "no" }))?;
     }
     Ok(if allowed { super::OK } else { super::NO })
+}
+
+/// Returns the answer for a named account that only its store has.
+fn in_orphaned(
+    orphaned_account: &OrphanedAccount,
+    email: &Email,
+    (level, section): (&str, &str),
+    now: Timestamp,
+) -> anyhow::Result<(bool, String)> {
+    let key = &orphaned_account.key;
+    let question = Question::parse(&orphaned_account.observed.layout, &format!("account {key}"), level, section)?;
+    Ok(match stored_answer(orphaned_account, email, &question, now) {
+        Some(answer) => (answer.allowed, answer.why + "\n"),
+        None => (false, format!("{email} is not in account {key}; {}\n", orphaned_account.note())),
+    })
 }
 
 fn answer(subject: &Subject<'_>, email: &Email, question: &Question, now: Timestamp) -> Answer {

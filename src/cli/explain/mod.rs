@@ -15,7 +15,7 @@ use super::{
         section_of, subjects,
     },
     input::Input,
-    output::{Format, complain, formats, print, print_data, print_names},
+    output::{Format, complain, formats, print, print_data, print_names, wrap},
 };
 use crate::model::{Email, Scope};
 
@@ -71,7 +71,16 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 async fn in_account(args: Args, account: &str, email: &Email, now: Timestamp) -> anyhow::Result<u8> {
     let mut input = args.input;
     reach(&mut input, Some(account), &args.lookup);
-    let loaded = input.read_valid().await?;
+    let loaded = if args.lookup.is_one_store() { input.read_if_there().await? } else { input.read_valid().await? };
+    let scope = Scope::Members([email.clone()].into());
+    if let Some(orphaned_account) = args.lookup.orphaned_account(&loaded, account, &scope, now).await? {
+        let Some(stored) = StoredAccess::new(&orphaned_account, email, now) else {
+            let absent = format!("{email} is not in account {}; {}", orphaned_account.key, orphaned_account.note());
+            print(&wrap("", 0, &absent))?;
+            return Ok(super::NO);
+        };
+        return show(args.output, &PersonAccess::new(email, 0, Vec::new(), vec![stored]));
+    }
     let subject = Subject::new(&loaded, loaded.account(account).await?, &args.lookup, now).await?;
     let account = format!("account {}", subject.key);
     let section = args.section.as_deref().map(|section| section_of(&subject.layout, &account, section)).transpose()?;
@@ -124,10 +133,18 @@ async fn everywhere(args: Args, email: &Email, now: Timestamp) -> anyhow::Result
         complain(note);
     }
     note_out_of_sync(&loaded, &subjects.iter().collect::<Vec<_>>(), Some(email)).await;
-    match (args.output, person.accounts.as_slice()) {
-        (Format::Json | Format::Yaml, _) => print_data(args.output, &person)?,
+    if person.is_empty() && !matches!(args.output, Format::Json | Format::Yaml | Format::Name) {
+        print(&(nobody_anywhere(&loaded, &subjects, email).await + "\n"))?;
+        return Ok(super::NO);
+    }
+    show(args.output, &person)
+}
+
+/// Prints a person's access in several accounts, and returns the exit code.
+fn show(format: Format, person: &PersonAccess) -> anyhow::Result<u8> {
+    match (format, person.accounts.as_slice()) {
+        (Format::Json | Format::Yaml, _) => print_data(format, person)?,
         (Format::Name, _) => print_names(person.names())?,
-        _ if person.is_empty() => print(&(nobody_anywhere(&loaded, &subjects, email).await + "\n"))?,
         // A single account is printed in full.
         (Format::Text, [one]) if person.in_store_only.is_empty() => print(&text::text(one))?,
         (format, _) => print(&person.text(format == Format::Wide))?,

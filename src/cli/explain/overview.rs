@@ -9,7 +9,7 @@ use super::report::AccessExplanation;
 use crate::{
     cli::{
         ask::{StoredAccess, day},
-        output::{API_VERSION, BOLD, DIM, Table, counted, paint, tame},
+        output::{API_VERSION, BOLD, DIM, Table, counted, paint, tame, wrap},
         target::only_in,
     },
     model::{Email, KindName},
@@ -62,6 +62,10 @@ impl PersonAccess {
         let mut text =
             format!("{} in {accounts} of {}\n\n", paint(BOLD, who), self.looked_at + self.in_store_only.len());
         text += &self.table(wide).text();
+        for one in self.in_store_only.iter().filter(|one| one.access) {
+            text.push('\n');
+            text += &wrap(&format!("{}  ", one.account), one.account.chars().count() + 2, &one.levels_in_words());
+        }
         let hint = "--account NAMESPACE/NAME explains each section.";
         if !self.accounts.is_empty() {
             let _ = writeln!(text, "\n{}", paint(DIM, hint));

@@ -92,11 +92,17 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         }
         None => None,
     };
+    let named = match &args.account {
+        Some(text) if loaded.account(text).await.is_err() => {
+            args.target.orphaned_account(&loaded, text, &Scope::Account, now).await?
+        }
+        _ => None,
+    };
     let keys: Vec<AccountKey> = match &args.account {
+        Some(_) if named.is_some() => Vec::new(),
         Some(text) => vec![loaded.account(text).await?],
         None => loaded.accounts.clone(),
     };
-    anyhow::ensure!(!keys.is_empty(), "there is no Account to review");
     let since = args.since.map(|since| since.instant(now));
     let setting =
         Setting { loaded: &loaded, earlier: earlier.as_ref(), target: &args.target, since, within: args.within, now };
@@ -105,11 +111,12 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     for key in &keys {
         accounts.extend(account::review(&setting, &mut stores, key).await);
     }
+    accounts.extend(named.iter().map(|one| stored::orphaned_account(one, now)));
     let mut unlooked = Vec::new();
     if args.account.is_none() {
         // A named store that cannot be read is reported with each account.
         let found = args.target.orphaned_accounts(&loaded, &Scope::Account, now).await;
-        let (found, unread) = found.unwrap_or_default();
+        let (found, unread) = if keys.is_empty() { found? } else { found.unwrap_or_default() };
         accounts.extend(found.iter().map(|one| stored::orphaned_account(one, now)));
         let used: BTreeSet<StoreLocation> =
             keys.iter().filter_map(|key| args.target.place(&loaded, key).ok()).collect();
@@ -117,6 +124,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
         let account = |place: StoreLocation| format!("accounts that only {place} has");
         unlooked.extend(unused.map(|(place, message)| Unread { account: account(place), message }));
     }
+    anyhow::ensure!(!accounts.is_empty(), "there is no Account to review");
     let unread: Vec<Unread> = accounts.iter().filter_map(report::AccountReview::unread).chain(unlooked).collect();
     // Without a database the review only notes that there is none, unless the arguments need one.
     let failed = accounts.iter().any(|one| one.store.failed || (since.is_some() && one.store.unread.is_some()));

@@ -46,6 +46,36 @@ fn the_answer_is_what_the_store_gives() {
     ));
 }
 
+/// An account that no object describes any more: the levels have the names that the store holds, with or without
+/// `--account`, whatever the files say.
+#[test]
+fn an_account_that_only_the_store_has_is_asked_about_by_name() {
+    let workspace = Workspace::applied();
+    let catalog = |text: String| text.replace("levels: [Hide, View, Edit]", "levels: [None, See, Change]");
+    workspace.revised("left", |text| {
+        if !text.contains("kind: PermissionCatalog") {
+            return String::new();
+        }
+        catalog(text).replace("View", "See").replace("Edit", "Change")
+    });
+    let questions = [
+        "explain eve@acme.example",
+        "explain eve@acme.example --account shop/acme",
+        "explain nobody@acme.example --account acme",
+        "can-i Edit orders --as eve@acme.example --account acme",
+        "can-i Change orders --as eve@acme.example --account acme",
+        "who-can Edit orders",
+        "who-can Edit orders --account shop/acme",
+        "review --account shop/acme",
+    ];
+    let each = questions.iter().map(|question| {
+        format!("$ roster {question}\n{}\n", workspace.printed(&format!("{question} -f left --store shop.db")))
+    });
+    assert_snapshot!(each.collect::<String>());
+    let review = workspace.printed("review -f left --store shop.db");
+    assert!(review.contains("shop/acme") && review.contains("shop/bolt"), "{review}");
+}
+
 #[test]
 fn access_that_is_not_applied_yet_is_not_reported() {
     let workspace = Workspace::applied();
