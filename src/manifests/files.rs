@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     api::IdentityStoreSpec,
+    limits::RbacObjects,
     model::Name,
     state::{Object, SnapshotSource as _, StoreFacts},
 };
@@ -44,6 +45,7 @@ struct Read {
     diagnostics: Vec<Diagnostic>,
     skipped: Vec<(Arc<Path>, String)>,
     unread: Vec<(UnreadId, Digest)>,
+    rbac: RbacObjects,
 }
 
 /// Reads all files. `namespace` is the namespace of objects that name none. A folder without manifests is an error
@@ -74,6 +76,7 @@ pub fn read(paths: &[PathBuf], namespace: &str, may_be_empty: bool) -> anyhow::R
     for read in in_parallel(&chunks, namespace) {
         files.diagnostics.extend(read.diagnostics);
         skipped.extend(read.skipped);
+        files.rbac.append(read.rbac);
         for (id, digest) in read.unread {
             files.unread.entry(id).or_default().push(digest);
         }
@@ -192,6 +195,7 @@ fn object(file: &SourceFile, chunk: &Chunk<'_>, value: Value, inside: DocumentPa
         Sort::Other(what) => {
             read.unread.extend(unread(&file.below, &value, namespace));
             read.skipped.push((file.path.clone(), what));
+            read.rbac.add(&value, namespace);
         }
         Sort::List => {
             let Value::Object(mut list) = value else { return };

@@ -9,6 +9,7 @@ use kube::Client;
 use super::{Diagnostic, Document, ObjectId, Objects, UnreadId, unread::Digest};
 use crate::{
     evaluate::{Context, Judged, Prepared, judge, prepare},
+    limits::RbacObjects,
     model::{AccountKey, Name, Scope, counted},
     plan::{Mark, Observed},
     state::SnapshotSource as _,
@@ -49,6 +50,8 @@ pub struct Files {
     pub templates: Vec<Arc<Path>>,
     /// Documents that are no objects of Roster's but still affect access, each with digests to compare revisions.
     pub unread: BTreeMap<UnreadId, Vec<Digest>>,
+    /// RBAC objects, to compare who may administer accounts in two revisions.
+    pub rbac: RbacObjects,
     /// Number of files read.
     pub count: usize,
 }

@@ -8,4 +8,5 @@ mod import;
 mod plan;
 mod revisions;
 mod store_answers;
+mod surroundings;
 mod workspace;

@@ -1,6 +1,6 @@
 //! Types of a plan as printed with `-o json`. Text and Markdown are written from them; created by `change::report_builder`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -9,7 +9,6 @@ use super::effect;
 use crate::{
     api::{DriftEntry, InvalidReason},
     limits::{Direction, Limit},
-    manifests::ObjectId,
     model::counted,
     plan::{Cause, Hold, Phase},
 };
@@ -40,7 +39,7 @@ pub struct Report {
     pub new_stores: Vec<String>,
     /// Stores that a cluster's controller keeps: files are compared with them, and never applied.
     pub kept_by_cluster: Vec<String>,
-    /// Changes between two revisions of files that an API server refuses.
+    /// Changes between two revisions of files that an API server or the controller refuses.
     pub refused: Vec<Refused>,
     /// Limits that two revisions of files set differently, loosened ones first.
     pub limits: Vec<LimitChange>,
@@ -149,6 +148,23 @@ pub struct AccountChanges {
     pub drift: Vec<Drifted>,
     /// Objects that are invalid; nothing invalid widens access.
     pub invalid: Vec<Invalid>,
+}
+
+/// Heading of grants that have no effect now. The list of people does not show them.
+pub(super) const DORMANT: &str = "Granted, but without effect now";
+
+impl AccountChanges {
+    /// Returns the invalid objects, without the Account if its fault is why it does not resolve: that is said already.
+    pub(super) fn invalid_besides(&self) -> impl Iterator<Item = &Invalid> {
+        self.invalid.iter().filter(|one| self.unresolved.as_ref() != Some(&one.message))
+    }
+
+    /// Splits steps into those that grant something to a member who gains nothing by it now, and the others.
+    #[must_use]
+    pub(super) fn split_dormant<'a>(&self, steps: Vec<&'a Step>) -> (Vec<&'a Step>, Vec<&'a Step>) {
+        let affected: BTreeSet<&str> = self.people.iter().map(|person| person.email.as_str()).collect();
+        steps.into_iter().partition(|step| step.grants_to_a_member() && !affected.contains(step.name.as_str()))
+    }
 }
 
 /// Kind of a change.
@@ -280,6 +296,32 @@ pub struct Refused {
     pub to: String,
     /// Reason of the refusal.
     pub message: String,
+    /// What refuses it.
+    pub by: RefusedBy,
+}
+
+/// Part of the system that refuses a change between two revisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RefusedBy {
+    /// The API server does not accept the object.
+    ApiServer,
+    /// The API server accepts the object, and the controller does not apply the field.
+    Controller,
+}
+
+impl RefusedBy {
+    /// All values, in the order of the output.
+    pub(super) const ALL: [Self; 2] = [Self::ApiServer, Self::Controller];
+
+    /// Returns the heading of the changes that it refuses.
+    #[must_use]
+    pub(super) const fn title(self) -> &'static str {
+        match self {
+            Self::ApiServer => "Refused by the API server",
+            Self::Controller => "Accepted by the API server, and not applied by the controller",
+        }
+    }
 }
 
 /// A limit that changes.
@@ -302,9 +344,9 @@ pub struct LimitChange {
 impl LimitChange {
     /// Builds the entry for a limit of an object.
     #[must_use]
-    pub fn new(object: &ObjectId, limit: &Limit) -> Self {
+    pub fn new(object: String, limit: &Limit) -> Self {
         let Limit { field, from, to, direction, meaning } = limit.clone();
-        Self { object: object.to_string(), field, from, to, direction, meaning }
+        Self { object, field, from, to, direction, meaning }
     }
 }
 

@@ -261,7 +261,8 @@ fn invalid(loaded: &LoadedObjects, work: &Work, resolved: &Judged) -> Vec<Invali
         }
     };
     let mut account = definitions.findings.clone();
-    if let Some(owner) = &work.plan.owner_kept {
+    // Between revisions it is listed as a change that is not applied.
+    if let Some(owner) = work.plan.owner_kept.as_ref().filter(|_| work.place.is_some()) {
         account.push(definitions.owner_stays(owner));
     }
     add(format!("Account {}", work.key.name), &account);

@@ -76,6 +76,13 @@ fn a_changed_catalog_is_reported_for_everybody_affected() {
     assert_snapshot!(workspace.printed("plan --from one --to two"));
 }
 
+const ELSEWHERE: &str = "---
+apiVersion: roster.dev/v1alpha1
+kind: IdentityStore
+metadata: {name: elsewhere}
+spec: {sqlite: {file: elsewhere.db}}
+";
+
 #[test]
 fn fields_that_must_not_change_and_an_owner_who_stays() {
     let workspace = Workspace::new();
@@ -85,6 +92,7 @@ fn fields_that_must_not_change_and_an_owner_who_stays() {
             .replace("file: shop.db", "file: other.db")
             .replace("title: Night shift,", "title: Night shift, basedOn: viewer,")
             .replace("catalogRef: {name: shop}", "catalogRef: {name: shop}\n  storeRef: {name: elsewhere}")
+            .replace("  ownerRole: owner\n", &format!("  ownerRole: owner\n{ELSEWHERE}"))
     });
     assert_snapshot!(workspace.printed("plan --from one --to two"));
 }

@@ -10,6 +10,8 @@ mod catalog;
 mod comparison;
 #[cfg(test)]
 mod limits_tests;
+mod namespace;
+mod rbac;
 mod roles;
 mod store;
 mod user;
@@ -21,6 +23,8 @@ use serde::Serialize;
 
 pub use account::{AccountRevision, of_account};
 pub use catalog::{CatalogRevision, of_catalog};
+pub use namespace::{NamespaceGate, of_namespace};
+pub use rbac::{RbacObjects, of_rbac, unknown_rbac};
 pub use store::{StoreRevision, of_store};
 pub use user::{RestrictionsRevision, of_user};
 

@@ -2,11 +2,11 @@
 
 mod revisions;
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::fmt::Write as _;
 
 use super::{
     effect::Person,
-    report::{AccountChanges, Action, Compares, Report, Step},
+    report::{AccountChanges, Action, Compares, DORMANT, Report, Step},
     text::{DELETION_WAITS, ORPHANED, PAUSED, by_reason, counted_people, had, level, orphaned, thousands, time},
 };
 use crate::{
@@ -151,12 +151,10 @@ fn people_table(people: &[&Person], rows: usize) -> Table {
 /// grants of roles and groups, which nobody may have yet, and grants to people whose access is withheld now.
 fn steps(account: &AccountChanges, rows: usize) -> String {
     let steps: Vec<&Step> = account.changes.iter().filter(|step| step.action != Action::Adopt).collect();
-    let affected: BTreeSet<&str> = account.people.iter().map(|person| person.email.as_str()).collect();
-    let is_dormant = |step: &Step| step.grants_to_a_member() && !affected.contains(step.name.as_str());
     let (granted, rest): (Vec<&Step>, Vec<&Step>) = steps.into_iter().partition(|step| step.changes_what_is_granted());
-    let (dormant, folded): (Vec<&Step>, Vec<&Step>) = rest.into_iter().partition(|step| is_dormant(step));
+    let (dormant, folded) = account.split_dormant(rest);
     let mut out = String::new();
-    for (title, open) in [("Roles and groups", &granted), ("Granted, but without effect now", &dormant)] {
+    for (title, open) in [("Roles and groups", &granted), (DORMANT, &dormant)] {
         if !open.is_empty() {
             let (table, more) = (steps_table(open, rows).markdown(), more(rows, open.len()));
             let _ = write!(out, "{title}:\n\n{table}{more}\n");
@@ -195,7 +193,7 @@ fn notes(account: &AccountChanges) -> String {
     for entry in account.drift.iter().filter(|drift| !drift.corrected).flat_map(|drift| &drift.entries) {
         notes.row([&entry.object, &drift_sentence(entry)]);
     }
-    for one in &account.invalid {
+    for one in account.invalid_besides() {
         notes.row([&one.object, &format!("{}: {}", one.reason, one.message)]);
     }
     if notes.is_empty() {

@@ -8,7 +8,7 @@ use crate::{
     cli::{
         change::{
             alike::{Alike, LOOSENED},
-            report::{Action, Report},
+            report::{Action, RefusedBy, Report},
         },
         output::Table,
     },
@@ -17,14 +17,17 @@ use crate::{
 
 impl Report {
     pub(super) fn markdown_of_refused(&self) -> String {
-        if self.refused.is_empty() {
-            return String::new();
+        let mut out = String::new();
+        for by in RefusedBy::ALL {
+            let mut table = Table::new(["object", "field", "from", "to", "why"]);
+            for one in self.refused.iter().filter(|one| one.by == by) {
+                table.row([&one.object, &one.field, &one.from, &one.to, &one.message]);
+            }
+            if !table.is_empty() {
+                let _ = write!(out, "### ⛔ {}\n\n{}\n", by.title(), table.markdown());
+            }
         }
-        let mut table = Table::new(["object", "field", "from", "to", "why"]);
-        for one in &self.refused {
-            table.row([&one.object, &one.field, &one.from, &one.to, &one.message]);
-        }
-        format!("### ⛔ Refused by the API server\n\n{}\n", table.markdown())
+        out
     }
 
     /// Limits that are not tightened: never folded.

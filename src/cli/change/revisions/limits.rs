@@ -10,10 +10,10 @@ use crate::{
     api::{AccountSpec, IdentityStoreSpec, PermissionCatalogSpec, RestrictionChoice},
     cli::change::report::LimitChange,
     limits::{
-        AccountRevision, CatalogRevision, Limit, Limits, RestrictionsRevision, StoreRevision, of_account, of_catalog,
-        of_store, of_user,
+        AccountRevision, CatalogRevision, Limit, Limits, NamespaceGate, RestrictionsRevision, StoreRevision,
+        of_account, of_catalog, of_namespace, of_rbac, of_store, of_user,
     },
-    manifests::{AccountObjects, ObjectId, Objects},
+    manifests::{AccountObjects, Files, ObjectId, Objects},
     model::{AccountKey, KindName, Name},
     state::{AccountAnnotations, KnownStore},
 };
@@ -51,13 +51,36 @@ pub(super) fn limits(from: &Objects, to: &Objects, pairs: &[Pair]) -> (Vec<Limit
     for key in to.accounts.keys() {
         compared.extend(account(from, to, key).map(|limits| (account_id(key), limits)));
     }
+    for (name, after) in &to.namespaces {
+        let Some(before) = from.namespaces.get(name).filter(|before| *before != after) else { continue };
+        let limits = of_namespace(name, before, after, &gates(to));
+        compared.insert(cluster_scoped(KindName::Namespace, name), limits);
+    }
     for pair in pairs {
         compared.extend(user(pair).map(|limits| (pair.id.clone(), limits)));
     }
     let each = compared.iter().flat_map(|(id, limits)| limits.changed.iter().map(move |limit| (id, limit)));
     let mut each: Vec<(&ObjectId, &Limit)> = each.collect();
     each.sort_by_key(|(id, limit)| (limit.direction, !id.namespace.is_empty()));
-    (each.into_iter().map(|(id, limit)| LimitChange::new(id, limit)).collect(), compared)
+    (each.into_iter().map(|(id, limit)| LimitChange::new(id.to_string(), limit)).collect(), compared)
+}
+
+/// Returns the objects that may admit accounts by the labels of their namespaces.
+fn gates(objects: &Objects) -> Vec<NamespaceGate<'_>> {
+    let stores = objects.stores.iter().map(|(name, store)| NamespaceGate::Store(name, &store.spec.allowed_namespaces));
+    let catalogs = objects.catalogs.iter();
+    let catalogs = catalogs.map(|(name, it)| NamespaceGate::Catalog(name, &it.facts.spec.allowed_namespaces));
+    let accounts = objects.accounts.values().filter_map(|entry| entry.account.as_deref());
+    stores.chain(catalogs).chain(accounts.map(NamespaceGate::Partner)).collect()
+}
+
+/// Returns who gains and loses rights over Roster's objects by RBAC, loosened limits first.
+pub(super) fn rbac(from: &Files, to: &Files) -> Vec<LimitChange> {
+    let changed = of_rbac(&from.rbac, &to.rbac);
+    let each = changed.iter().flat_map(|(object, limits)| limits.changed.iter().map(move |limit| (object, limit)));
+    let mut each: Vec<LimitChange> = each.map(|(object, limit)| LimitChange::new(object.clone(), limit)).collect();
+    each.sort_by_key(|one| one.direction);
+    each
 }
 
 /// Keeps, for a new object, only limits that are looser than the defaults.

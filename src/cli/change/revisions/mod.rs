@@ -21,14 +21,14 @@ use self::{
     pair::{Pair, in_words, pairs},
 };
 use super::{
-    Changes, Choices, Work, assume_store,
-    report::{LimitChange, OtherChange, Refused},
+    Changes, Choices, Work,
+    report::{LimitChange, OtherChange, Refused, RefusedBy},
 };
 use crate::{
     api::DeletionPolicy,
     evaluate::{self, DeletionDecision},
     manifests::{LoadedObjects, Objects, Source},
-    model::AccountKey,
+    model::{AccountKey, FindingKind},
     plan::{Mark, Observed, Plan},
     store::StoreLocation,
 };
@@ -36,7 +36,7 @@ use crate::{
 /// Differences of two revisions that no plan of a store shows.
 #[derive(Default)]
 pub struct Revisions {
-    /// Changes that the API server refuses.
+    /// Changes that the API server or the controller refuses.
     pub(super) refused: Vec<Refused>,
     /// Limits that change.
     pub(super) limits: Vec<LimitChange>,
@@ -57,15 +57,17 @@ pub fn between(
     choices: Choices<'_>,
     now: Timestamp,
 ) -> (Changes, Revisions) {
-    assume_stores(&mut from.objects, &mut to.objects);
     let mut revisions = Revisions::default();
     if let (Source::Files(from_files), Source::Files(to_files)) = (&from.source, &to.source) {
         let pairs = pairs(from_files, to_files);
         revisions.refused = refused::refusals(&pairs);
         let (limits, compared) = limits::limits(&from.objects, &to.objects, &pairs);
         revisions.limits = limits;
+        revisions.limits.extend(limits::rbac(from_files, to_files));
+        revisions.limits.sort_by_key(|limit| limit.direction);
         revisions.unreported = others::unreported(pairs, &compared);
         revisions.unread = unread::differences(from_files, to_files);
+        revisions.unread.extend(unread::rbac(from_files, to_files));
     }
     // A pause may end without a review of the changes that wait for it, so they are shown now.
     revisions.paused = end_pauses(&mut to.objects);
@@ -130,7 +132,8 @@ fn owner_stays(to: &LoadedObjects, work: &Work) -> Option<Refused> {
         field: "spec.owner.email".to_owned(),
         from: owner.to_string(),
         to: owner_of(&to.objects, &work.key).unwrap_or_else(|| "(absent)".to_owned()),
-        message: "the catalog does not allow the owner to change (ownerChange: Never)".to_owned(),
+        message: FindingKind::OwnerStays(owner.clone()).to_string(),
+        by: RefusedBy::Controller,
     })
 }
 
@@ -151,17 +154,6 @@ fn end_pauses(objects: &mut Objects) -> BTreeSet<AccountKey> {
         Arc::make_mut(store).spec.paused = false;
     }
     paused
-}
-
-/// Stores that neither revision has are not what is compared.
-fn assume_stores(from: &mut Objects, to: &mut Objects) {
-    for name in from.stores_named().into_iter().chain(to.stores_named()) {
-        if !from.stores.contains_key(&name) && !to.stores.contains_key(&name) {
-            let place = StoreLocation::Sqlite(PathBuf::from("roster.db"));
-            assume_store(from, name.clone(), &place);
-            assume_store(to, name, &place);
-        }
-    }
 }
 
 fn owner_of(objects: &Objects, key: &AccountKey) -> Option<String> {

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Pair, in_words};
-use crate::{api, cli::change::report::Refused};
+use crate::{
+    api,
+    cli::change::report::{Refused, RefusedBy},
+};
 
 /// Returns the changes of fields that never change.
 pub(super) fn refusals(pairs: &[Pair]) -> Vec<Refused> {
@@ -23,6 +26,7 @@ pub(super) fn refusals(pairs: &[Pair]) -> Vec<Refused> {
                     from: in_words(was),
                     to: in_words(is),
                     message: "cannot be changed: delete the object and create a new one".to_owned(),
+                    by: RefusedBy::ApiServer,
                 });
             }
         }

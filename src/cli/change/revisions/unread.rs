@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     cli::change::report::{Action, OtherChange},
+    limits::unknown_rbac,
     manifests::{Files, UnreadId, UnreadKind},
 };
 
@@ -20,6 +21,22 @@ pub(super) fn differences(from: &Files, to: &Files) -> Vec<OtherChange> {
         Some(OtherChange { object: id.to_string(), action, what: meaning(id.kind).to_owned(), fields: Vec::new() })
     });
     differ.collect()
+}
+
+/// Returns the bindings of RBAC that differ and whose rights are unknown, because no file has their role.
+pub(super) fn rbac(from: &Files, to: &Files) -> Vec<OtherChange> {
+    let differ = unknown_rbac(&from.rbac, &to.rbac).into_iter();
+    let one = |(object, sides): (String, [Option<String>; 2])| {
+        let [from, to] = sides;
+        let (action, bound) = match (from, to) {
+            (None, to) => (Action::Add, to.unwrap_or_default()),
+            (from, None) => (Action::Remove, from.unwrap_or_default()),
+            (Some(from), Some(to)) => (Action::Change, format!("{from} → {to}")),
+        };
+        let what = format!("{bound}; not compared, since these files do not contain the role");
+        OtherChange { object, action, what, fields: Vec::new() }
+    };
+    differ.map(one).collect()
 }
 
 /// Returns the meaning of such a difference.

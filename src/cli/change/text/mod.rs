@@ -8,7 +8,7 @@ mod people;
 mod revisions;
 
 pub(super) use self::people::{by_reason, had, level, time};
-use super::report::{AccountChanges, Action, Compares, Report, Step, Summary};
+use super::report::{AccountChanges, Action, Compares, DORMANT, Invalid, Report, Step, Summary};
 use crate::{
     cli::output::{self, BAD, BOLD, DIM, GOOD, WARN, counted, paint, prose_width},
     plan::{Hold, Phase},
@@ -216,9 +216,10 @@ impl Text {
     }
 
     fn changes(&mut self, account: &AccountChanges) {
-        let shown: Vec<&Step> = account.changes.iter().filter(|step| step.action != Action::Adopt).collect();
+        let steps: Vec<&Step> = account.changes.iter().filter(|step| step.action != Action::Adopt).collect();
+        let (dormant, shown) = account.split_dormant(steps);
         for phase in [Phase::Revoke, Phase::Define, Phase::Grant, Phase::Delete] {
-            let steps: Vec<&&Step> = shown.iter().filter(|step| step.phase == phase).collect();
+            let steps: Vec<&Step> = shown.iter().copied().filter(|step| step.phase == phase).collect();
             if steps.is_empty() {
                 continue;
             }
@@ -228,13 +229,20 @@ impl Text {
                     .iter()
                     .any(|one| step.kind == "member" && one.email == step.name && one.gains_something())
             });
-            self.line(&paint(DIM, format!("  {}", title_of(phase, gains))));
-            let wide = steps.iter().take(self.rows).map(|step| step.name.chars().count()).max().unwrap_or(0).min(40);
-            for step in steps.iter().take(self.rows) {
-                self.step(step, wide);
-            }
-            self.more(4, self.rows, steps.len());
+            self.steps(title_of(phase, gains), &steps);
         }
+        if !dormant.is_empty() {
+            self.steps(DORMANT, &dormant);
+        }
+    }
+
+    fn steps(&mut self, title: &str, steps: &[&Step]) {
+        self.line(&paint(DIM, format!("  {title}")));
+        let wide = steps.iter().take(self.rows).map(|step| step.name.chars().count()).max().unwrap_or(0).min(40);
+        for step in steps.iter().take(self.rows) {
+            self.step(step, wide);
+        }
+        self.more(4, self.rows, steps.len());
     }
 
     fn step(&mut self, step: &Step, wide: usize) {
@@ -299,14 +307,15 @@ impl Text {
     }
 
     fn invalid(&mut self, account: &AccountChanges) {
-        if account.invalid.is_empty() {
+        let invalid: Vec<&Invalid> = account.invalid_besides().collect();
+        if invalid.is_empty() {
             return;
         }
         self.line(&paint(DIM, "  Invalid (the invalid part has no effect)"));
-        for one in account.invalid.iter().take(self.rows) {
+        for one in invalid.iter().take(self.rows) {
             self.wrapped(4, WARN, "! ", &format!("{} {}: {}", one.object, one.reason, one.message));
         }
-        self.more(4, self.rows, account.invalid.len());
+        self.more(4, self.rows, invalid.len());
     }
 
     fn left(&mut self, report: &Report) {

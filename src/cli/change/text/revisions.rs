@@ -5,7 +5,7 @@ use crate::{
     cli::{
         change::{
             alike::LOOSENED,
-            report::{Action, Report, Summary},
+            report::{Action, RefusedBy, Report, Summary},
         },
         output::{BAD, BOLD, DIM, GOOD, WARN, counted, paint},
     },
@@ -76,14 +76,17 @@ impl Text {
     }
 
     pub(super) fn refused(&mut self, report: &Report) {
-        if report.refused.is_empty() {
-            return;
+        for by in RefusedBy::ALL {
+            let refused: Vec<_> = report.refused.iter().filter(|one| one.by == by).collect();
+            if refused.is_empty() {
+                continue;
+            }
+            self.line(&paint(BOLD, by.title()));
+            for one in refused {
+                let words = format!("{} {}: {} → {}; {}", one.object, one.field, one.from, one.to, one.message);
+                self.wrapped(2, BAD, "! ", &words);
+            }
+            self.out.push('\n');
         }
-        self.line(&paint(BOLD, "Refused by the API server"));
-        for one in &report.refused {
-            let words = format!("{} {}: {} → {}; {}", one.object, one.field, one.from, one.to, one.message);
-            self.wrapped(2, BAD, "! ", &words);
-        }
-        self.out.push('\n');
     }
 }
