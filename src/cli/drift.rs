@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     change::{self, Choices},
-    input::Input,
+    input::{Input, ensure_some},
     output::{self, BOLD, DIM, Format, counted, formats, paint},
     target::{Target, absent},
 };
@@ -68,6 +68,7 @@ struct DriftedAccount {
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
     let mut loaded = args.input.of_controller(&args.target.store_namespace).read_valid().await?;
+    ensure_some(&loaded, loaded.accounts.is_empty(), "Account")?;
     let choices = Choices { only_drift: true, ..Choices::default() };
     let changes = change::gather(&mut loaded, &args.target, choices, now).await?;
     let checked = changes.works.len();

@@ -42,6 +42,20 @@ pub struct Input {
     pub controller_namespace: Option<String>,
 }
 
+/// Fails if there is nothing in a cluster to ask about: it is probably the wrong namespace or context. `what` is missing.
+///
+/// # Errors
+/// When `is_empty` is set for a cluster. An empty folder is an error when it is read.
+pub fn ensure_some(loaded: &LoadedObjects, is_empty: bool, what: &str) -> anyhow::Result<()> {
+    let Source::Cluster(cluster) = &loaded.source else { return Ok(()) };
+    let missing = cluster.namespace.as_ref().map_or_else(
+        || format!("the cluster has no {what}; is --context right?"),
+        |namespace| format!("namespace {namespace} has no {what}; are -n and --context right? (-A: all namespaces)"),
+    );
+    anyhow::ensure!(!is_empty, missing);
+    Ok(())
+}
+
 impl Input {
     /// Returns whether the objects come from files.
     #[must_use]

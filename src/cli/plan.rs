@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     change::{self, Choices, Report, Revisions, between},
-    input::Input,
+    input::{Input, ensure_some},
     output::{self, Format, formats},
     target::Target,
 };
@@ -13,8 +13,8 @@ use super::{
 ///
 /// Compares the objects with the content of the store. The command writes nothing and does not create a store. With
 /// --store, the files need no IdentityStore. With --from and --to, it compares two revisions of files without any
-/// store, for example for a pull request. It then also shows limits that are loosened or tightened, and all other
-/// differences.
+/// store, for example for a pull request. It then also shows limits that are loosened or tightened (also by labels of
+/// Namespaces, and by RBAC objects that say who may administer accounts), and all other differences.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -85,6 +85,7 @@ async fn plan(args: Args) -> anyhow::Result<bool> {
     let mut not_compared = 0;
     let report = if args.from.is_empty() {
         let mut loaded = args.input.of_controller(&args.target.store_namespace).read_valid().await?;
+        ensure_some(&loaded, loaded.accounts.is_empty(), "Account")?;
         let changes = change::gather(&mut loaded, &args.target, choices, now).await?;
         changes.complain_of_missing_stores();
         not_compared = changes.without_store.len();

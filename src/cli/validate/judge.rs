@@ -70,6 +70,20 @@ pub(super) fn count(loaded: &LoadedObjects) -> usize {
     }
 }
 
+/// Returns whether the selected namespaces of a cluster have no objects. Catalogs and stores, which are in no namespace,
+/// count only if all namespaces are selected.
+pub(super) fn is_empty(loaded: &LoadedObjects) -> bool {
+    match &loaded.source {
+        Source::Files(_) => false,
+        Source::Cluster(cluster) => {
+            let selected = |key: &AccountKey| cluster.namespace.as_ref().is_none_or(|name| key.namespace == *name);
+            let mut accounts = loaded.objects.accounts.iter().filter(|(key, _)| selected(key));
+            let is_there = accounts.any(|(_, entry)| entry.account.is_some() || names(entry).next().is_some());
+            !is_there && (cluster.namespace.is_some() || count(loaded) == 0)
+        }
+    }
+}
+
 fn names(entry: &AccountObjects) -> impl Iterator<Item = (KindName, &Name)> {
     let roles = entry.roles.keys().map(|name| (KindName::Role, name));
     let groups = entry.groups.keys().map(|name| (KindName::UserGroup, name));
@@ -89,6 +103,19 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    /// Adds advice on names in a partner's `managedAccounts` that no object has.
+    fn managed_accounts(&mut self, key: &AccountKey, account: &AccountFacts) {
+        if account.spec.managed_accounts.is_none() {
+            return;
+        }
+        let objects = &self.loaded.objects;
+        let catalogs = objects.catalogs.iter().map(|(name, catalog)| (name.as_str(), &catalog.facts.spec)).collect();
+        let accounts = objects.accounts.iter().filter_map(|(child, entry)| Some((child, entry.account.as_ref()?)));
+        let managed = accounts.filter(|(_, child)| child.parent().as_ref() == Some(key));
+        let managed: Vec<AccountKey> = managed.map(|(child, _)| child.clone()).collect();
+        self.say(&resolve::unknown_in_managed_accounts(account, &catalogs, &managed));
+    }
+
     fn members(&mut self, entry: &AccountObjects, resolved: &Judged) {
         let definitions = &resolved.definitions;
         for name in entry.roles.keys() {
@@ -103,19 +130,6 @@ impl Judge<'_> {
             }
         }
         for facts in entry.members.values().filter(|facts| facts.email.is_err()) {
-    /// Adds advice on names in a partner's `managedAccounts` that no object has.
-    fn managed_accounts(&mut self, key: &AccountKey, account: &AccountFacts) {
-        if account.spec.managed_accounts.is_none() {
-            return;
-        }
-        let objects = &self.loaded.objects;
-        let catalogs = objects.catalogs.iter().map(|(name, catalog)| (name.as_str(), &catalog.facts.spec)).collect();
-        let accounts = objects.accounts.iter().filter_map(|(child, entry)| Some((child, entry.account.as_ref()?)));
-        let managed = accounts.filter(|(_, child)| child.parent().as_ref() == Some(key));
-        let managed: Vec<AccountKey> = managed.map(|(child, _)| child.clone()).collect();
-        self.say(&resolve::unknown_in_managed_accounts(account, &catalogs, &managed));
-    }
-
             self.say(&definitions.unaddressed(facts).findings);
         }
         let addresses = if entry.invitations.is_empty() { Addresses::new() } else { entry.addresses() };

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use super::{
-    input::Input,
+    input::{Input, ensure_some},
     output::{API_VERSION, Format, formats, print, print_data, print_names},
 };
 use crate::api::InvalidReason;
@@ -19,7 +19,9 @@ use crate::manifests::{Diagnostic, DiagnosticReason, ObjectId, Severity, Source}
 /// Reads manifests and reports everything that the API server would refuse (schema, rules, names) and every finding
 /// that Roster would write into status (references, prerequisites, duplicates, advice), each with its position in the
 /// file and a correction. Documents of other kinds are skipped with a note. Without files, checks the objects of the
-/// cluster. Exit code: 0 all valid; 1 something is invalid; 2 error.
+/// cluster. Changes that are refused only because of the former revision, such as a new `storeRef` or a new owner, are
+/// not visible in one revision: `roster plan` reports them. Exit code: 0 all valid; 1 something is invalid; 2 error,
+/// also if the cluster has no objects here.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  roster validate examples/field-operations examples/store.yaml\n  \
                         kustomize build overlays/production | roster validate -f -\n  \
@@ -96,6 +98,7 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let mut loaded = args.input.read().await?;
     let mut judged = judge::judge(&loaded, super::now()?);
     let objects = judge::count(&loaded);
+    ensure_some(&loaded, judge::is_empty(&loaded), "objects of Roster")?;
     let mut files = 0;
     if let Source::Files(read) = &mut loaded.source {
         leave_out_addresses(&judged, &mut read.diagnostics);

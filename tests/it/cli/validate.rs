@@ -16,6 +16,26 @@ metadata: {name: lost}
 spec: {accountRef: {name: acne}, user: {email: lost@acme.example}}
 ";
 
+/// Nothing to check is no proof that all is well: it is probably the wrong namespace or context.
+#[tokio::test]
+async fn an_empty_namespace_is_an_error() {
+    let plane = ControlPlane::shared().await;
+    install_crds(&plane.client().await).await;
+    let namespace = Namespace::new(plane, "validate-empty").await;
+    for command in ["validate", "plan", "drift"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_roster"))
+            .args([command, "-n", namespace.name()])
+            .env("KUBECONFIG", plane.kubeconfig())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{command}: {text}");
+        let what = if command == "validate" { "objects of Roster" } else { "Account" };
+        let says = format!("namespace {} has no {what}; are -n and --context right?", namespace.name());
+        assert!(text.contains(&says), "{command}: {text}");
+    }
+}
+
 #[tokio::test]
 async fn the_objects_of_a_namespace_are_validated() {
     let plane = ControlPlane::shared().await;

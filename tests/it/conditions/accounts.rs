@@ -4,7 +4,10 @@ use futures::future::join_all;
 use serde_json::json;
 
 use super::{Case, all_invalid};
-use crate::support::{ControlPlane, Scene, find, view};
+use crate::{
+    cli::cluster_commands::roster,
+    support::{ControlPlane, Scene, find, view},
+};
 
 const CATALOG: &str = "
 apiVersion: roster.dev/v1alpha1
@@ -128,6 +131,37 @@ spec:
     scene.ready("Membership", "store-elsewhere").await;
 }
 
+/// The store is created after the account that names it.
+#[tokio::test]
+async fn kubectl_shows_that_the_store_of_an_account_does_not_exist() {
+    let scene = Scene::new("no-store").await;
+    scene.apply(CATALOG).await;
+    scene.apply(&account("acme", "catalogRef: {name: $it}, storeRef: {name: $it-late}")).await;
+    let late = format!("{}-late", scene.name());
+    scene.invalid("Membership", "acme", "StoreNotFound", &[&format!("no IdentityStore \"{late}\"")]).await;
+    scene.invalid("Account", "acme", "StoreNotFound", &["spec.storeRef"]).await;
+    let shown = async |what: &str| {
+        let shown = ControlPlane::shared().await.kubectl_ok(&["get", "-n", scene.name(), what, "acme"], None).await;
+        shown.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    let accounts = shown("accounts").await;
+    assert!(accounts.starts_with("NAME CATALOG STORE MEMBERS DRIFTED READY REASON AGE acme "), "{accounts}");
+    assert!(accounts.contains(&format!("acme {} {late}", scene.name())), "{accounts}");
+    assert!(accounts.contains(" False StoreNotFound "), "{accounts}");
+    let members = shown("memberships").await;
+    assert!(members.contains(" False StoreNotFound ") && !members.contains("Active"), "{members}");
+    let (code, out, _) = roster(&["status", "-n", scene.name()]).await;
+    assert!(code == 1 && out.contains("StoreNotFound") && out.contains(&late), "{out}");
+    let (code, out, _) = roster(&["plan", "-n", scene.name()]).await;
+    assert!(code != 0, "{out}");
+
+    scene
+        .apply("{apiVersion: roster.dev/v1alpha1, kind: IdentityStore, metadata: {name: $it-late}, spec: {sqlite: {file: $it-late.db}}}")
+        .await;
+    scene.ready("Account", "acme").await;
+    scene.ready("Membership", "acme").await;
+}
+
 #[tokio::test]
 async fn every_refusal_by_a_parent_has_the_same_message() {
     let scene = Scene::new("parents").await;
@@ -174,7 +208,8 @@ async fn every_refusal_by_a_parent_has_the_same_message() {
     scene.ready("Account", "of-admits").await;
     scene.ready("Membership", "of-admits").await;
 
-    let says: &[&str] = &["waits for approval", "$it/asks must list it in spec.managedAccounts.approved"];
+    let says: &[&str] =
+        &["waits for approval", "Account $it/asks must list this account in spec.managedAccounts.approved"];
     scene.invalid("Account", "of-asks", "ApprovalPending", says).await;
     scene.invalid("Membership", "of-asks", "ApprovalPending", says).await;
     let seen = view(&scene.file(), &scene.account("of-asks"), "dana@acme.example").await;
@@ -218,8 +253,13 @@ spec: {accountRef: {name: acme}, user: {email: nora@acme.example}, roleRef: {nam
     scene.wait_view("olga@acme.example", "orders=Allowed").await;
     scene.wait_view("nora@acme.example", "orders=Denied").await;
     scene.patch("Account", "acme", json!({"spec": {"owner": {"email": "nora@acme.example"}}})).await;
-    let says: &[&str] = &["spec.owner.email", "olga@acme.example is the owner and stays", "ownerChange is Never"];
+    let says: &[&str] = &["spec.owner.email", "olga@acme.example stays the owner in the store", "ownerChange: Never"];
     scene.invalid("Account", "acme", "OwnerImmutable", says).await;
+    // Commands that answer from the objects say that the store has another owner.
+    let ask = ["explain", "nora@acme.example", "--account", "acme", "-n", scene.name()];
+    let (_, _, note) = roster(&ask).await;
+    let note = note.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(note.contains("is OwnerImmutable (another owner stays in the store)"), "{note}");
     scene.wait_view("olga@acme.example", "orders=Allowed").await;
     scene.wait_view("nora@acme.example", "orders=Denied").await;
     scene.patch("PermissionCatalog", "$it", json!({"spec": {"ownerChange": "ByPlatform"}})).await;
