@@ -28,7 +28,7 @@ async fn an_empty_namespace_is_an_error() {
             .env("KUBECONFIG", plane.kubeconfig())
             .output()
             .unwrap();
-        let text = String::from_utf8_lossy(&output.stderr);
+        let text = String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{command}: {text}");
         let what = if command == "validate" { "objects of Roster" } else { "Account" };
         let says = format!("namespace {} has no {what}; are -n and --context right?", namespace.name());
