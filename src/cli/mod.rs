@@ -142,7 +142,7 @@ async fn run(asked: Command) -> anyhow::Result<u8> {
         Command::WhoCan(args) => who_can::run(args).await,
         Command::Explain(args) => explain::run(args).await,
         Command::Matrix(args) => matrix::run(args).await,
-        Command::Review(args) => review::run(args).await,
+        Command::Review(args) => Box::pin(review::run(args)).await,
         Command::Drift(args) => drift::run(args).await,
         Command::Reset(args) => reset::run(args).await,
         Command::Status(args) => status::run(args).await,

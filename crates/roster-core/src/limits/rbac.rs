@@ -347,7 +347,9 @@ mod tests {
 
     fn objects(documents: &[Value]) -> RbacObjects {
         let mut objects = RbacObjects::default();
-        documents.iter().for_each(|document| objects.add(document, "default"));
+        for document in documents {
+            objects.add(document, "default");
+        }
         objects
     }
 
