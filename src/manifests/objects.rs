@@ -247,6 +247,10 @@ impl SnapshotSource for Objects {
         })
     }
 
+    fn stores(&self) -> impl Iterator<Item = &Arc<StoreFacts>> {
+        self.stores.values()
+    }
+
     fn store(&self, name: &str) -> Option<Arc<StoreFacts>> {
         self.stores.get(name).cloned()
     }

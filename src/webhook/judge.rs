@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use kube::{Client, core::admission::AdmissionResponse};
+use tokio::sync::Semaphore;
 
 use super::{
     config::Config,
@@ -28,7 +29,12 @@ pub(super) struct Judge {
     member_prefix: Option<String>,
     floor: Enforcement,
     log_addresses: bool,
+    /// Judgements that may run at the same time; the others wait, and the API server does not wait for all of them.
+    turns: Semaphore,
 }
+
+/// Judgements at the same time.
+const TURNS: usize = 4;
 
 impl Judge {
     pub(super) fn new(client: Client, knowledge: Arc<Knowledge>, metrics: Metrics, config: &Config) -> Self {
@@ -39,6 +45,7 @@ impl Judge {
             member_prefix: config.member_prefix.clone(),
             floor: config.floor,
             log_addresses: config.log_addresses,
+            turns: Semaphore::new(TURNS),
         }
     }
 
@@ -59,6 +66,11 @@ impl Judge {
                 Err(why) => return Ok(self.refuse(response, request, &why)),
             },
             None => {
+                // Another webhook may have changed the object after the first call, which took the annotation away.
+                if let Some(email) = self.acted_for(&reviewed, &user, request).await? {
+                    let patch = stamp::patch(before, after, Capacity::For(email.to_string()), &user.name);
+                    return with_patch(response, patch);
+                }
                 // What cannot be read is refused by its schema.
                 let Ok(Some(change)) = reviewed.change() else { return Ok(response) };
                 let place = self.known(|index| Place::of(index, &change))?;
@@ -70,7 +82,15 @@ impl Judge {
             }
         };
         let patch = stamp::patch(before, after, capacity, &user.name);
-        if patch.is_empty() { Ok(response) } else { Ok(response.with_patch(patch)?) }
+        with_patch(response, patch)
+    }
+
+    /// Returns the member for whom an earlier call for the same request stamped the object, if the user may act for them.
+    async fn acted_for(&self, reviewed: &Reviewed, user: &User, request: &Request) -> anyhow::Result<Option<Email>> {
+        let Some(after) = &reviewed.after else { return Ok(None) };
+        let stamp = stamp::written(reviewed.before.as_ref(), after).filter(|stamp| stamp.user == user.name);
+        let Some(Capacity::For(address)) = stamp.map(|stamp| stamp.capacity) else { return Ok(None) };
+        Ok(self.for_member(user, &address, request.namespace.as_deref()).await?.ok())
     }
 
     /// Answers the validating webhook.
@@ -94,20 +114,30 @@ impl Judge {
             Ok(actor) => actor,
             Err(why) => return Ok(self.refuse(response, request, &why)),
         };
+        let _turn = self.turns.acquire().await?;
         let judge = self.clone();
-        let admission = tokio::task::spawn_blocking(move || judge.admission(&change, &actor, enforcement)).await??;
+        let (violates, admission) =
+            tokio::task::spawn_blocking(move || judge.admission(&change, &actor, enforcement)).await??;
         if let Some(why) = admission.refusal {
             return Ok(self.refuse(response, request, &why));
         }
-        self.metrics.admission(if admission.warnings.is_empty() { "allowed" } else { "warned" });
+        self.count(request, if violates { "warned" } else { "allowed" });
         let mut response = response;
         response.warnings = Some(admission.warnings).filter(|all| !all.is_empty());
         Ok(response)
     }
 
-    fn admission(&self, change: &Change, actor: &Actor, enforcement: Enforcement) -> anyhow::Result<Admission> {
+    /// Returns whether the change breaks a rule, and the answer.
+    fn admission(&self, change: &Change, actor: &Actor, enforcement: Enforcement) -> anyhow::Result<(bool, Admission)> {
         let verdict = self.known(|index| judge_change(index, change, actor, Timestamp::now()))?;
-        Ok(Admission::of(&verdict, actor, enforcement))
+        Ok((!verdict.is_allowed(), Admission::of(&verdict, actor, enforcement)))
+    }
+
+    /// Counts an answer, except to a dry run, which makes nothing.
+    fn count(&self, request: &Request, answer: &'static str) {
+        if !request.dry_run {
+            self.metrics.admission(answer);
+        }
     }
 
     /// Determines in which capacity a user makes a change; or why they may not act for a member.
@@ -148,7 +178,8 @@ impl Judge {
     /// Returns the address of the member whom a user is, if any.
     fn address(&self, user: &User) -> Option<Email> {
         let name = user.name.strip_prefix(self.member_prefix.as_deref()?)?;
-        if user.name.starts_with("system:") { None } else { Email::parse(name).ok() }
+        // Two users whose names differ by look-alike characters must not be one member.
+        if user.name.starts_with("system:") || !name.is_ascii() { None } else { Email::parse(name).ok() }
     }
 
     fn known<R>(&self, read: impl FnOnce(&crate::state::Index) -> R) -> anyhow::Result<R> {
@@ -157,7 +188,7 @@ impl Judge {
 
     /// Refuses a request with status 403.
     fn refuse(&self, response: AdmissionResponse, request: &Request, why: &str) -> AdmissionResponse {
-        self.metrics.admission("refused");
+        self.count(request, "refused");
         let user = request.user_info.username.as_deref().filter(|_| self.log_addresses);
         tracing::info!(
             kind = request.kind.kind,
@@ -172,6 +203,10 @@ impl Judge {
         "Forbidden".clone_into(&mut response.result.reason);
         response
     }
+}
+
+fn with_patch(response: AdmissionResponse, patch: json_patch::Patch) -> anyhow::Result<AdmissionResponse> {
+    if patch.is_empty() { Ok(response) } else { Ok(response.with_patch(patch)?) }
 }
 
 /// Obstacle to asking about rights.

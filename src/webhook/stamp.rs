@@ -45,6 +45,12 @@ pub(super) fn patch(before: Option<&Value>, after: &Value, capacity: Capacity, u
     Patch(operations)
 }
 
+/// Returns the stamp that an object carries for the generation that it is about to get.
+pub(super) fn written(before: Option<&Value>, after: &Value) -> Option<Stamp> {
+    let stamp = Stamp::parse(annotation(after, ACTOR_ANNOTATION)?)?;
+    (stamp.generation == generation_after(before, after)).then_some(stamp)
+}
+
 /// Returns the stamp of an object, if it is about the present spec.
 pub(super) fn present(object: &Value) -> Option<Stamp> {
     let stamp = Stamp::parse(annotation(object, ACTOR_ANNOTATION)?)?;

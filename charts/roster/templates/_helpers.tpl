@@ -74,3 +74,16 @@ app.kubernetes.io/part-of: roster
 {{- define "roster.administers" -}}
 authorizer.group('roster.dev').resource('accounts').subresource('authority').namespace(request.?namespace.orValue('')).check('administer').allowed()
 {{- end -}}
+
+{{- /* CEL: does the user administer access in the whole cluster? */ -}}
+{{- define "roster.administersAll" -}}
+authorizer.group('roster.dev').resource('accounts').subresource('authority').check('administer').allowed()
+{{- end -}}
+
+{{- /* CEL: is the change nothing but the suspension of a Membership? */ -}}
+{{- define "roster.suspends" -}}
+request.resource.resource == 'memberships' && object != null && oldObject != null
+      && object.?spec.?suspended.orValue(false) == true
+      && object.spec.all(key, key == 'suspended' || oldObject.?spec[?key] == object.?spec[?key])
+      && oldObject.spec.all(key, key == 'suspended' || object.?spec[?key].hasValue())
+{{- end -}}

@@ -20,14 +20,15 @@ impl Admission {
     /// Returns the answer to a change.
     ///
     /// A pipeline is never refused: tools that apply a whole repository apply nothing of it if one object is refused,
-    /// revocations included.
+    /// revocations included. A service account that may grant nothing is no pipeline: everybody who may make one could
+    /// pass for it.
     #[must_use]
     pub fn of(verdict: &Verdict, actor: &Actor, enforcement: Enforcement) -> Self {
         let mut warnings = Vec::new();
         let mut refusal = None;
         match enforcement {
             Enforcement::Off => return Self { refusal, warnings },
-            Enforcement::Enforce if !matches!(actor, Actor::Pipeline(_)) => refusal = one_sentence(verdict),
+            Enforcement::Enforce if !is_pipeline(actor) => refusal = one_sentence(verdict),
             Enforcement::Enforce => {
                 let exceeds = verdict.violations.iter().map(|violation| {
                     format!("{violation}; a service account is not refused, and nothing holds this back yet")
@@ -45,6 +46,10 @@ impl Admission {
         }
         Self { refusal, warnings }
     }
+}
+
+fn is_pipeline(actor: &Actor) -> bool {
+    matches!(actor, Actor::Pipeline(roles) if !roles.is_empty())
 }
 
 /// Returns all rules that a change breaks as one sentence.
@@ -110,11 +115,18 @@ mod tests {
 
     #[test]
     fn a_pipeline_is_warned_and_never_refused() {
-        let pipeline = Actor::Pipeline(BTreeSet::new());
+        let pipeline = Actor::Pipeline([Name::new("finance")].into());
         let answer = Admission::of(&verdict(2, 0), &pipeline, Enforcement::Enforce);
         assert_eq!(answer.refusal, None);
         assert_eq!(answer.warnings.len(), 2);
         assert!(answer.warnings[0].contains("a service account is not refused"), "{answer:?}");
+    }
+
+    #[test]
+    fn a_service_account_that_may_grant_nothing_is_refused() {
+        let account = Actor::Pipeline(BTreeSet::new());
+        assert!(Admission::of(&verdict(1, 0), &account, Enforcement::Enforce).refusal.is_some());
+        assert_eq!(Admission::of(&verdict(0, 1), &account, Enforcement::Enforce).refusal, None);
     }
 
     #[test]

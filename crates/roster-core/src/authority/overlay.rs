@@ -39,6 +39,10 @@ impl<S: SnapshotSource> SnapshotSource for Overlay<'_, S> {
         self.base.is_named(account)
     }
 
+    fn stores(&self) -> impl Iterator<Item = &Arc<StoreFacts>> {
+        self.base.stores()
+    }
+
     fn store(&self, name: &str) -> Option<Arc<StoreFacts>> {
         match self.change {
             Change::Store(edit) if named(edit, |facts| &facts.name, name) => edit.after.clone(),

@@ -21,8 +21,9 @@ pub struct Place {
     pub namespace: Option<Name>,
     /// Catalog of the account, by whose roles a pipeline may grant; `None` if it does not exist.
     pub catalog: Option<Arc<CatalogFacts>>,
-    /// How authority is enforced there: as the account and its store say it, or the strictest of all accounts that a
-    /// catalog or store concerns.
+    /// How authority is enforced there: as the account, its store or the accounts that manage it say it, or the strictest
+    /// of all accounts that a catalog or store concerns. Where an account or a store does not exist, the strictest store
+    /// decides.
     pub enforcement: Enforcement,
 }
 
@@ -39,15 +40,22 @@ impl Place {
             _ => (snapshot.as_ref().map(|snapshot| (*snapshot.account).clone()), None),
         };
         let sides = || before.iter().chain(&after);
-        let parents = sides().filter_map(AccountFacts::parent).map(|parent| parent.namespace);
-        let enforced = |facts: &AccountFacts| {
-            let store = source.store(&facts.spec.store_ref.name);
-            enforcement(store.as_ref().map(|store| &store.spec), &facts.spec)
+        let parents: BTreeSet<AccountKey> = sides().filter_map(AccountFacts::parent).collect();
+        // What nobody can look up yet counts as strict as anything that it could turn out to be.
+        let unknown = || source.stores().map(|store| store.spec.account_defaults.enforcement).max();
+        let enforced = |facts: &AccountFacts| match source.store(&facts.spec.store_ref.name) {
+            Some(store) => Some(enforcement(Some(&store.spec), &facts.spec)),
+            None => facts.spec.enforcement.max(unknown()),
         };
+        let of_parents = parents.iter().map(|parent| match source.snapshot(parent) {
+            Some(snapshot) => enforced(&snapshot.account),
+            None => unknown(),
+        });
+        let own = if sides().next().is_none() { unknown() } else { sides().filter_map(enforced).max() };
         Self {
-            namespaces: parents.chain([key.namespace.clone()]).collect(),
+            namespaces: parents.iter().map(|parent| &parent.namespace).chain([&key.namespace]).cloned().collect(),
             namespace: Some(key.namespace.clone()),
-            enforcement: sides().map(enforced).max().unwrap_or_default(),
+            enforcement: of_parents.flatten().chain(own).max().unwrap_or_default(),
             catalog: snapshot.and_then(|snapshot| snapshot.catalog),
         }
     }

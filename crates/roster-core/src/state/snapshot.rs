@@ -76,6 +76,9 @@ pub trait SnapshotSource {
     /// Returns whether objects belong to an account, whether or not its Account exists.
     fn is_named(&self, account: &AccountKey) -> bool;
 
+    /// Returns the existing `IdentityStores`.
+    fn stores(&self) -> impl Iterator<Item = &Arc<StoreFacts>>;
+
     /// Returns the `IdentityStore` of this name; `None` if it does not exist.
     fn store(&self, name: &str) -> Option<Arc<StoreFacts>>;
 

@@ -19,6 +19,10 @@ impl SnapshotSource for Index {
         self.accounts.get(key).is_some_and(AccountEntry::has_objects)
     }
 
+    fn stores(&self) -> impl Iterator<Item = &Arc<StoreFacts>> {
+        self.stores.values().map(|record| &record.facts)
+    }
+
     fn store(&self, name: &str) -> Option<Arc<StoreFacts>> {
         self.stores.get(name).map(|record| record.facts.clone())
     }

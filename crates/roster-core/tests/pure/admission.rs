@@ -113,3 +113,46 @@ fn two_versions_of_an_object_are_a_change_and_two_objects_are_none() {
     assert!(Change::of(Some(store), Some(member("viewer"))).is_none());
     assert!(Change::of(None, None).is_none());
 }
+
+#[test]
+fn what_does_not_exist_yet_is_enforced_as_the_strictest_store_says() {
+    let world = World::of(STRICT);
+    let index = world.index();
+    let promised = |account: &str| {
+        let facts = World::of(&format!(
+            "
+apiVersion: roster.dev/v1alpha1
+kind: Membership
+metadata: {{name: a, namespace: shops}}
+spec: {{accountRef: {{name: {account}}}, user: {{email: a@b.example}}}}
+"
+        ));
+        let (key, facts) = facts.members.into_iter().next().unwrap();
+        Place::of(&index, &Change::Membership(key.0, Edit { before: None, after: Some(Arc::new(facts)) })).enforcement
+    };
+    assert_eq!(promised("nobody-s"), Enforcement::Warn);
+    assert_eq!(promised("child"), Enforcement::Enforce);
+    let elsewhere = "
+apiVersion: roster.dev/v1alpha1
+kind: Account
+metadata: {name: mine, namespace: shops}
+spec: {catalogRef: {name: portal}, storeRef: {name: later}}
+";
+    assert_eq!(Place::of(&index, &account_change(&world, elsewhere)).enforcement, Enforcement::Warn);
+}
+
+#[test]
+fn a_managed_account_is_enforced_as_its_partner_is() {
+    let strict = STRICT
+        .replace("partner: true}", "partner: true, enforcement: Enforce}")
+        .replace("name: parent, namespace: partners}, enforcement: Enforce}", "name: parent, namespace: partners}}");
+    let world = World::of(&strict);
+    let managed = "
+apiVersion: roster.dev/v1alpha1
+kind: Account
+metadata: {name: new, namespace: shops}
+spec: {catalogRef: {name: portal}, parentRef: {name: parent, namespace: partners}}
+";
+    let index = world.index();
+    assert_eq!(Place::of(&index, &account_change(&world, managed)).enforcement, Enforcement::Enforce);
+}
