@@ -30,9 +30,8 @@ use crate::{
     cluster,
     controller::Controller,
     environment::Environment,
-    objects,
+    objects, progress,
     report::{Row, Target},
-    say,
     size::Size,
     summary::{median, milliseconds, percentile},
     support::apply_yaml,
@@ -67,11 +66,11 @@ pub async fn measure(environment: &Environment, size: &Size) -> Result<Vec<Row>>
     let stores: Api<IdentityStore> = Api::all(client.clone());
     let enforce = json!({"spec": {"accountDefaults": {"enforcement": "Enforce"}}});
     stores.patch("default", &PatchParams::default(), &Patch::Merge(&enforce)).await?;
-    say(&format!("creating {} memberships", size.large));
+    progress(&format!("creating {} memberships", size.large));
     let members = (0..size.large).map(|number| objects::member(NAMESPACE, ACCOUNT, number, holders));
     cluster::fill(client, NAMESPACE, members.collect()).await?;
 
-    say("a webhook that judges, and one that allows everything");
+    progress("a webhook that judges, and one that allows everything");
     let folder = environment.folder("authority").await?;
     let authority = Pair::authority(Timestamp::now())?;
     fs::write(folder.join("tls.crt"), &authority.certificate)?;
