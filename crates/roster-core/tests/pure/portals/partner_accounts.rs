@@ -129,7 +129,7 @@ fn a_parent_admits_labelled_namespaces_and_its_own_catalog_only() {
         );
         partner.with(&objects).world.findings(&format!("{namespace}/child"), "account").reason()
     };
-    let label = "interlink.example/may-be-managed: \"true\"";
+    let label = "roster.dev/partner: interlink";
     assert_eq!(child("elsewhere", "partner-accounts", label), None);
     assert_eq!(child("elsewhere", "partner-accounts", ""), Some(InvalidReason::ParentNotAllowed));
     assert_eq!(child("elsewhere", "other", label), Some(InvalidReason::ParentNotAllowed));
