@@ -259,7 +259,9 @@ fn check(document: &Document, value: &Value, diagnostics: &mut Vec<Diagnostic>) 
             continue;
         }
         let place = document.place(&problem.path, part, None);
-        let diagnostic = Diagnostic::new(Severity::Error, &document.file, place, problem.reason, problem.message);
+        let is_advice = problem.reason == DiagnosticReason::Advice;
+        let severity = if is_advice { Severity::Advice } else { Severity::Error };
+        let diagnostic = Diagnostic::new(severity, &document.file, place, problem.reason, problem.message);
         diagnostics.push(diagnostic.about(&document.id, problem.path.to_string()));
     }
 }

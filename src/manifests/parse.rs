@@ -102,7 +102,13 @@ pub(super) fn value(chunk: &Chunk<'_>) -> Result<Value, Broken> {
         let twice = marked.as_ref().and_then(|marked| Some((marked, marked.repeated()?)));
         if let Some((marked, path)) = twice {
             let first = marked.find(&path, Part::Key, None);
-            let message = format!("{path} exists twice, first on line {}; keep one", first.line + chunk.line - 1);
+            let line = first.line + chunk.line - 1;
+            // What every object has twice is two objects.
+            let remedy = match path.to_string().as_str() {
+                "apiVersion" | "kind" | "metadata" | "spec" => "keep one, or put a line --- between two objects",
+                _ => "keep one",
+            };
+            let message = format!("{path} exists twice, first on line {line}; {remedy}");
             return Err(Broken {
                 reason: DiagnosticReason::DuplicateKey,
                 message,

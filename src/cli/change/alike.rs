@@ -23,7 +23,8 @@ impl Report {
         let mut places = HashMap::new();
         for limit in self.limits.iter().filter(|limit| limit.direction == direction) {
             let (kind, name) = limit.object.split_once(' ').unwrap_or((&limit.object, ""));
-            let place = *places.entry((kind, &limit.field, &limit.from, &limit.to)).or_insert(found.len());
+            let place =
+                *places.entry((kind, &limit.field, &limit.from, &limit.to, &limit.meaning)).or_insert(found.len());
             match found.get_mut(place) {
                 Some(alike) => alike.names.push(name),
                 None => found.push(Alike { limit, kind, names: vec![name] }),

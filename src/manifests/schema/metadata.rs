@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use super::Problem;
+use super::{Problem, problem::misread_by_kubectl};
 use crate::{
     manifests::{DiagnosticReason, path::DocumentPath},
     model::suggest::suggestion,
@@ -54,8 +54,15 @@ pub(super) fn check(metadata: &Value, is_namespaced: bool) -> Vec<Problem> {
         let message = format!("{namespace} must be a DNS label of at most 63 lower-case letters, digits and hyphens");
         problems.push(problem(DocumentPath::default().field("metadata").field("namespace"), message));
     }
+    let namespace = metadata["namespace"].as_str().unwrap_or_default();
+    problems.extend(unquoted(DocumentPath::default().field("metadata").field("namespace"), namespace));
     common(metadata, &mut problems);
     problems
+}
+
+/// Returns the fault of a text that must be in quotes.
+fn unquoted(path: DocumentPath, text: &str) -> Option<Problem> {
+    misread_by_kubectl(text).map(|message| Problem { if_plain: true, ..problem(path, message) })
 }
 
 /// Checks the metadata of a Namespace.
@@ -84,7 +91,7 @@ fn check_name(
             "is required: an object with generateName cannot be identified later".to_owned()
         }
         Value::Null => "is required".to_owned(),
-        Value::String(name) if fits(shape, name, most) => return,
+        Value::String(name) if fits(shape, name, most) => return problems.extend(unquoted(path, name)),
         Value::String(name) => format!("{name:?} must be {words}"),
         other => format!("must be a string, but is {other}; put it in quotes: \"{other}\""),
     };
@@ -124,6 +131,7 @@ fn common(metadata: &Value, problems: &mut Vec<Problem>) {
                 // Like the server: null is an empty value.
                 Value::Null => {}
                 Value::String(text) => {
+                    problems.extend(unquoted(path(), text));
                     total += if field == "annotations" { key.len() + text.len() } else { 0 };
                     if field == "labels" && !(text.is_empty() || fits(&QUALIFIED, text, 63)) {
                         let words =

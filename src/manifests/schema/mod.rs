@@ -6,6 +6,7 @@
 //! remedy, where a general validator can only quote the schema. `tests/cli/offline` holds it against the tables that
 //! the real API server is held against. Nor is it kube's own evaluation of CEL (docs/decisions/0040-cel.md).
 
+mod annotations;
 mod cel;
 mod compile;
 mod differences;
@@ -33,9 +34,10 @@ pub static KINDS: LazyLock<Kinds> = LazyLock::new(|| Kinds::new(&api::crds()));
 #[must_use]
 pub fn check(object: &Value) -> Vec<Problem> {
     let kind = object["kind"].as_str().unwrap_or_default();
-    let Some(kind) = KINDS.get(kind) else { return Vec::new() };
-    let mut problems = metadata::check(&object["metadata"], kind.is_namespaced);
-    walk::check(kind, object, &mut problems);
+    let Some(described) = KINDS.get(kind) else { return Vec::new() };
+    let mut problems = metadata::check(&object["metadata"], described.is_namespaced);
+    problems.extend(annotations::advise(kind, &object["metadata"]));
+    walk::check(described, object, &mut problems);
     problems
 }
 

@@ -1,6 +1,10 @@
 //! Fault of an object, as the checks of a schema give it. Made by `walk` and `metadata`; shown by the commands as a
 //! diagnostic.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use crate::manifests::{DiagnosticReason, path::DocumentPath};
 
 /// Fault that the API server would refuse.
@@ -16,4 +20,43 @@ pub struct Problem {
     pub is_key: bool,
     /// Whether it is a fault only without quotes: YAML 1.1, which kubectl reads, takes some words for booleans.
     pub if_plain: bool,
+}
+
+/// Returns the fault of a text that kubectl takes for a boolean or a number if it is written without quotes: kubectl reads
+/// YAML 1.1, and this program YAML 1.2.
+pub(super) fn misread_by_kubectl(text: &str) -> Option<String> {
+    /// Leading zeros, and digits parted by `_`.
+    static NUMBER: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new("^[-+]?(0[0-9_]+|[0-9]+_[0-9_]*|0[xX][0-9a-fA-F_]+|0[bB][01_]+)$").ok());
+    let is_boolean = matches!(
+        text,
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF"
+    );
+    let is_number = || NUMBER.as_ref().is_some_and(|shape| shape.is_match(text));
+    let kind = if is_boolean {
+        "boolean"
+    } else if is_number() {
+        "number"
+    } else {
+        return None;
+    };
+    Some(format!("kubectl reads {text} without quotes as a {kind}; write \"{text}\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_numbers_of_yaml_1_1_need_quotes() {
+        for (text, kind) in
+            [("no", "boolean"), ("On", "boolean"), ("007", "number"), ("1_000", "number"), ("08", "number")]
+        {
+            let fault = misread_by_kubectl(text).unwrap();
+            assert_eq!(fault, format!("kubectl reads {text} without quotes as a {kind}; write \"{text}\""));
+        }
+        for text in ["nobody", "0", "acme-1", "1-000", "_1", "true"] {
+            assert_eq!(misread_by_kubectl(text), None, "{text}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ use super::{
     Problem,
     cel::whole,
     compile::{Kind, List, Node, Type},
+    problem::misread_by_kubectl,
 };
 use crate::{
     api,
@@ -138,8 +139,7 @@ impl<'a> Walker<'a, '_> {
             } else if let Some(values) = &node.values {
                 self.within(Way::Field(name), |walker| {
                     walker.node(values, value);
-                    if is_boolean_to_kubectl(name) {
-                        let message = format!("kubectl reads {name} without quotes as a boolean; write \"{name}\"");
+                    if let Some(message) = misread_by_kubectl(name) {
                         let problem = Problem {
                             if_plain: true,
                             is_key: true,
@@ -206,8 +206,7 @@ impl<'a> Walker<'a, '_> {
             let quoted = shown(&Value::String(text.to_owned()));
             self.report(DiagnosticReason::Schema, format!("{quoted} is not a valid time; {}", right_time(text)));
         }
-        if is_boolean_to_kubectl(text) {
-            let message = format!("kubectl reads {text} without quotes as a boolean; write \"{text}\"");
+        if let Some(message) = misread_by_kubectl(text) {
             let problem = Problem { if_plain: true, ..self.problem(DiagnosticReason::Schema, message) };
             self.plain.push(problem);
         }
@@ -276,14 +275,6 @@ fn is_time(text: &str) -> bool {
     TIME.as_ref().is_none_or(|shape| shape.is_match(text)) && chrono::DateTime::parse_from_rfc3339(text).is_ok()
 }
 
-/// Returns whether YAML 1.1 takes a word for a boolean and YAML 1.2 does not.
-fn is_boolean_to_kubectl(text: &str) -> bool {
-    matches!(
-        text,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF"
-    )
-}
-
 /// Returns the boolean that a word means.
 fn meant_boolean(text: &str) -> Option<bool> {
     match text.to_lowercase().as_str() {
@@ -313,10 +304,52 @@ fn shown(value: &Value) -> String {
     }
     text.chars().take(QUOTED).chain("…".chars()).collect()
 }
-/// Returns how a text that was meant as a time is written, if that can be guessed: a date, or a time without its zone.
+
+/// Returns how a text that was meant as a time is written, if that can be guessed: a date, or a time without its zone,
+/// its seconds or the `T`.
 fn right_time(text: &str) -> String {
-    let whole = |time: String| is_time(&time).then_some(time);
-    let meant = whole(format!("{text}T00:00:00Z")).or_else(|| whole(format!("{text}Z")));
-    let meant = meant.or_else(|| whole(format!("{}Z", text.replacen(' ', "T", 1))));
-    meant.map_or_else(|| "write it as 2026-12-31T00:00:00Z".to_owned(), |meant| format!("in UTC, write {meant}"))
+    let text = text.trim();
+    let (date, rest) = text.split_at_checked(10).unwrap_or((text, ""));
+    let rest = rest.trim_start_matches(['T', 't', ' ']);
+    let zone_at = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
+    let (time, zone) = rest.split_at(zone_at);
+    let time = match time.trim().len() {
+        0 => "00:00:00".to_owned(),
+        5 => format!("{}:00", time.trim()),
+        _ => time.trim().to_owned(),
+    };
+    let digits: String = zone.chars().filter(char::is_ascii_digit).collect();
+    let zone = match (zone.get(..1), digits.len()) {
+        (Some(sign @ ("+" | "-")), 4) => format!("{sign}{}:{}", &digits[..2], &digits[2..]),
+        (Some(sign @ ("+" | "-")), 2) => format!("{sign}{digits}:00"),
+        _ => "Z".to_owned(),
+    };
+    let meant = format!("{date}T{time}{zone}");
+    if !is_time(&meant) {
+        return "write a time such as 2026-12-31T00:00:00Z".to_owned();
+    }
+    if zone == "Z" { format!("in UTC, write {meant}") } else { format!("write {meant}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_can_be_guessed_is_suggested_and_no_other() {
+        for (text, right) in [
+            ("2027-03-01", "in UTC, write 2027-03-01T00:00:00Z"),
+            ("2027-03-01T00:00:00", "in UTC, write 2027-03-01T00:00:00Z"),
+            ("2027-03-01T12:30Z", "in UTC, write 2027-03-01T12:30:00Z"),
+            ("2027-03-01 12:30:00Z", "in UTC, write 2027-03-01T12:30:00Z"),
+            ("2027-03-01t12:30:00z", "in UTC, write 2027-03-01T12:30:00Z"),
+            ("2027-03-01T12:30:00+0200", "write 2027-03-01T12:30:00+02:00"),
+            ("2027-02-30T12:30:00Z", "write a time such as 2026-12-31T00:00:00Z"),
+            ("2027-03-01T24:00:00Z", "write a time such as 2026-12-31T00:00:00Z"),
+            ("tomorrow", "write a time such as 2026-12-31T00:00:00Z"),
+            ("zwölf Uhr", "write a time such as 2026-12-31T00:00:00Z"),
+        ] {
+            assert_eq!(right_time(text), right, "{text}");
+        }
+    }
 }

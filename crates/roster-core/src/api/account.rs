@@ -95,7 +95,7 @@ pub struct ManagedAccounts {
     #[schemars(schema_with = "schema::object_name_set")]
     pub catalogs: Vec<String>,
     /// Predefined roles that members of this account may assign in managed accounts with another catalog. In one with
-    /// the same catalog, they may assign what they hold themselves. Nothing enforces this yet.
+    /// the same catalog, they may assign what they hold themselves. Only the admission webhook enforces this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::label_set")]
     pub grantable: Vec<String>,

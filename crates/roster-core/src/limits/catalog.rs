@@ -42,7 +42,8 @@ pub fn of_catalog(from: CatalogRevision<'_>, to: CatalogRevision<'_>) -> Limits 
         stricter: "changes of the catalog are rolled out account by account, and stop when removals are held",
     };
     let field = format!("metadata.annotations[{ROLLOUT_ANNOTATION}]");
-    limits.either(&field, (from.all_at_once, to.all_at_once), |all| *all, rollout);
+    let value = |all_at_once: bool| if all_at_once { "AllAtOnce" } else { ABSENT };
+    limits.either(&field, (value(from.all_at_once), value(to.all_at_once)), |value| *value != ABSENT, rollout);
     let is_used = to.is_used;
     let (from, to) = (from.spec, to.spec);
     let uses = Meaning {

@@ -27,8 +27,8 @@ pub(super) const CHECK_EVERY: Meaning =
 pub(super) const REMOVAL_GUARD: Meaning =
     Meaning { looser: "fewer removals wait for approval", stricter: "more removals wait for approval" };
 pub(super) const ENFORCEMENT: Meaning = Meaning {
-    looser: "changes by people without authority are no longer refused, or no longer cause a warning",
-    stricter: "changes by people without authority are refused, or at least cause a warning",
+    looser: "less is done about changes by people without authority (Enforce refuses, Warn warns, Disabled does neither)",
+    stricter: "more is done about changes by people without authority (Enforce refuses, Warn warns, Disabled does neither)",
 };
 
 /// IdentityStore in one revision.

@@ -99,9 +99,20 @@ fn markdown_of(account: &AccountChanges, rows: usize) -> String {
             escape_markdown(&guarded.why),
             guarded.approve
         );
+        for member in guarded.members.iter().take(rows.max(HELD)) {
+            let _ = writeln!(out, "- {}", escape_markdown(member));
+        }
+        let more = guarded.members.len().saturating_sub(rows.max(HELD));
+        if more > 0 {
+            let _ = writeln!(out, "- and {more} more");
+        }
+        out.push('\n');
     }
     out + &steps(account, rows) + &notes(account)
 }
+
+/// People whose removal is held back that are named in any case.
+const HELD: usize = 100;
 
 /// Returns the people who gain or lose access. Long lists are folded, except for people who gain something.
 fn people(people: &[Person], rows: usize) -> String {
