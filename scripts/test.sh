@@ -99,14 +99,14 @@ export INSTA_UPDATE=no ROSTER_CONTROLPLANE=$binary ROSTER_TEST_DATA=$data
 failed=0
 output=$PWD/target/test-output
 : >"$output"
-# Three kinds of tests. `gitops` and `helm` wait most of the time, for intervals of Flux and for rollouts. They run while the
-# tests run that only compute; those have a lower priority, so that no deadline of the others depends on them. `it` runs by
-# itself, one test binary after the other: how patient a store is must not depend on what else runs.
+# Three kinds of tests. `helm` waits most of the time, for rollouts. It runs while the tests run that only compute; those have a
+# lower priority. `gitops` and `it` run by themselves, one test binary after the other: how patient a store is, and how soon Flux
+# sees a commit, must not depend on what else runs.
 waiting=() computing=() alone=()
 while read -r name; do
   case $name in
-    gitops | helm) waiting+=("$name") ;;
-    it) alone+=("$name") ;;
+    helm) waiting+=("$name") ;;
+    gitops | it) alone+=("$name") ;;
     *) computing+=("$name") ;;
   esac
 done < <(cut -f1 target/test-binaries | sort -u)
