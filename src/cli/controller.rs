@@ -118,19 +118,33 @@ async fn lead(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
         shards: args.shards,
         log_addresses: args.log_addresses,
     };
-    let (metrics, health, controller_ended) = (Metrics::new(), Health::new(), CancellationToken::new());
+    let (metrics, health) = (Metrics::new(), Health::new());
+    let controller = Box::pin(controller::run(client, config, metrics.clone(), health.clone(), stop.clone()));
+    let (served, ()) = with_http(args.http, metrics, health, &stop, controller).await;
+    served
+}
+
+/// Runs a process with its HTTP endpoints, until both have ended. If one of them ends, so does the other.
+pub(super) async fn with_http<T>(
+    address: SocketAddr,
+    metrics: Metrics,
+    health: Health,
+    stop: &CancellationToken,
+    process: impl Future<Output = T>,
+) -> (anyhow::Result<()>, T) {
+    let ended = CancellationToken::new();
     let http = async {
-        let served = serve_http(args.http, metrics.clone(), health.clone(), controller_ended.clone()).await;
-        // Without the health endpoint the process would look healthy, so the controller stops, too.
+        let served = serve_http(address, metrics, health, ended.clone()).await;
+        // Without the health endpoint the process would look healthy, so it stops, too.
         stop.cancel();
         served.map_err(anyhow::Error::from)
     };
-    let controller = async {
-        controller::run(client, config, metrics.clone(), health.clone(), stop.clone()).await;
-        controller_ended.cancel();
+    let process = async {
+        let result = process.await;
+        ended.cancel();
+        result
     };
-    let (served, ()) = tokio::join!(http, controller);
-    served
+    tokio::join!(http, process)
 }
 
 /// Returns an identity that differs from every other process, also an earlier one in the same pod.

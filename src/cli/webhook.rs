@@ -4,13 +4,16 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use tokio_util::sync::CancellationToken;
 
-use super::{controller::stop_on_signals, exit::now, output::print};
+use super::{
+    controller::{stop_on_signals, with_http},
+    exit::now,
+    output::print,
+};
 use crate::{
     api::Enforcement,
     manifests,
-    telemetry::{Health, Metrics, serve_http},
+    telemetry::{Health, Metrics},
     webhook::{self, Config, authority, certificate},
 };
 
@@ -161,18 +164,8 @@ async fn serve(args: Serve) -> anyhow::Result<()> {
         floor: args.floor,
         log_addresses: args.log_addresses,
     };
-    let (metrics, health, ended) = (Metrics::new(), Health::new(), CancellationToken::new());
-    let http = async {
-        let served = serve_http(args.http, metrics.clone(), health.clone(), ended.clone()).await;
-        stop.cancel();
-        served.map_err(anyhow::Error::from)
-    };
-    let webhook = async {
-        let served = webhook::run(client, config, metrics.clone(), health.clone(), stop.clone()).await;
-        // Without the webhook the process would look healthy.
-        ended.cancel();
-        served
-    };
-    let (http, webhook) = tokio::join!(http, webhook);
+    let (metrics, health) = (Metrics::new(), Health::new());
+    let webhook = Box::pin(webhook::run(client, config, metrics.clone(), health.clone(), stop.clone()));
+    let (http, webhook) = with_http(args.http, metrics, health, &stop, webhook).await;
     webhook.and(http)
 }

@@ -1,6 +1,10 @@
 //! Watches: one stream for each kind, decoded into small records. Opened by `controller::shell`.
 
-use std::{fmt::Debug, time::Duration};
+use std::{
+    fmt::Debug,
+    hash::{BuildHasher as _, RandomState},
+    time::Duration,
+};
 
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
@@ -21,7 +25,7 @@ use crate::{
         api_error, catalog_record,
         wire::{FromWire, Wire},
     },
-    model::{KindName, ObjectRef},
+    model::{KindName, ObjectRef, Seed},
     state::{NamespaceRecord, Object, WatchEvent},
 };
 
@@ -32,6 +36,13 @@ const ABSENT: Duration = Duration::from_secs(2);
 
 /// Largest number of events waiting for the loop.
 const AHEAD: usize = 4_096;
+
+/// Returns a seed for the maps of watched objects that no tenant can guess.
+#[must_use]
+pub fn random_seed() -> Seed {
+    let random = RandomState::new();
+    Seed([random.hash_one(0_u8), random.hash_one(1_u8)])
+}
 
 /// Starts all watches, each with a list; records of catalogs are watched in the namespace `own`. Events are in order
 /// for each kind. The watches end with the tasks.

@@ -19,13 +19,7 @@ mod shell;
 mod stores;
 mod trace;
 
-use std::{
-    convert::Infallible,
-    hash::{BuildHasher as _, RandomState},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
@@ -37,12 +31,13 @@ use crate::{
     cluster::{
         AGAIN, ANSWER, ClusterSecrets, api_error, definitions, events,
         leases::{Event, Leadership, LeaseTask},
+        watch::random_seed,
     },
     control::{
         Setup, ShardEvent,
         leases::{LeaseTiming, ShardConfig},
     },
-    model::{Name, Seed},
+    model::Name,
     telemetry::{Health, Metrics},
 };
 
@@ -201,12 +196,6 @@ async fn lead(
     // The last events are written within a time limit.
     let _ = timeout(LAST_WORDS, events_task).await;
     Ok(held)
-}
-
-/// Returns a seed that no tenant can guess.
-fn random_seed() -> Seed {
-    let random = RandomState::new();
-    Seed([random.hash_one(0_u8), random.hash_one(1_u8)])
 }
 
 /// Returns the id of this cluster. Retries until it can be read, and reports the obstacle as not ready.

@@ -19,12 +19,8 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::certificate::Pair;
+use super::certificate::{CERTIFICATE, KEY, Pair};
 
-/// Key of the certificate in a Secret of type `kubernetes.io/tls`.
-const CERTIFICATE: &str = "tls.crt";
-/// Key of the private key.
-const KEY: &str = "tls.key";
 /// Key of all certificates that the API server trusts: the present authority, and the one before it.
 const TRUSTED: &str = "ca.crt";
 /// Days of validity below which an authority is replaced.

@@ -19,10 +19,10 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
-/// File of a certificate, in a folder that has the files of a Secret of type `kubernetes.io/tls`.
-const CERTIFICATE: &str = "tls.crt";
-/// File of its key.
-const KEY: &str = "tls.key";
+/// Key of a certificate in a Secret of type `kubernetes.io/tls`, and its file in a folder with such a Secret.
+pub(super) const CERTIFICATE: &str = "tls.crt";
+/// Key and file of its private key.
+pub(super) const KEY: &str = "tls.key";
 /// Time for which an authority is valid.
 const YEARS_OF_AUTHORITY: i64 = 10;
 /// Days for which a certificate beneath it is valid.

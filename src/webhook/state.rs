@@ -2,17 +2,15 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, RwLock, RwLockReadGuard},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
-
-use std::sync::PoisonError;
 
 use kube::Client;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cluster::watch,
-    model::{KindName, Seed},
+    model::KindName,
     state::{Index, WatchEvent},
     telemetry::Health,
 };
@@ -30,9 +28,7 @@ struct Objects {
 
 impl Default for Knowledge {
     fn default() -> Self {
-        use std::hash::{BuildHasher as _, RandomState};
-        let random = RandomState::new();
-        let index = Index::new(Seed([random.hash_one(0_u8), random.hash_one(1_u8)]));
+        let index = Index::new(watch::random_seed());
         Self { objects: RwLock::new(Objects { index, missing: KindName::ALL.into() }) }
     }
 }

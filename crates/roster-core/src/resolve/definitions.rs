@@ -124,6 +124,17 @@ fn admitted_store(snapshot: &Snapshot, findings: &mut FindingsBuilder<'_>) {
 }
 
 impl Definitions {
+    /// Returns the roles to which references in this account can point.
+    pub(super) fn roles_in_force<'a>(&'a self, whole: &'a EffectiveCatalog) -> RolesInForce<'a> {
+        RolesInForce {
+            catalog: &whole.catalog,
+            predefined: &whole.predefined,
+            at_most: &whole.at_most,
+            custom: &self.roles,
+            account_type: self.account_type,
+        }
+    }
+
     fn resolve_whole(&mut self, snapshot: &Snapshot, facts: Arc<CatalogFacts>, catalog: Arc<Catalog>) {
         let overrides: Vec<(&RoleFacts, &str)> =
             snapshot.roles.iter().filter_map(|role| Some((role.as_ref(), role.spec.overrides.as_deref()?))).collect();

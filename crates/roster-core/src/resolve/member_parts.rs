@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::{
     Definitions,
-    resolved::{EffectiveCatalog, RolesInForce},
+    resolved::EffectiveCatalog,
     role::{FoundRole, unavailable},
 };
 use crate::{
@@ -140,13 +140,7 @@ impl Definitions {
         findings: &mut FindingsBuilder<'_>,
     ) {
         let catalog = whole.catalog.as_ref();
-        let roles = RolesInForce {
-            catalog,
-            predefined: &whole.predefined,
-            at_most: &whole.at_most,
-            custom: &self.roles,
-            account_type: self.account_type,
-        };
+        let roles = self.roles_in_force(whole);
         let Some(reference) = choices.role else {
             if let Some(index) = catalog.default_role {
                 if let Some(cause) = unavailable(catalog, index, self.account_type) {

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use super::{
     AccountResolution, Definitions, EffectiveCatalog,
     member::{owner_grant, owner_inputs},
-    resolved::RolesInForce,
     role::unavailable,
 };
 use crate::{
@@ -170,13 +169,7 @@ impl Definitions {
         if own.and_then(|level| catalog.rank(section, level)) >= Some(rank) {
             return None;
         }
-        let roles = RolesInForce {
-            catalog,
-            predefined: &whole.predefined,
-            at_most: &whole.at_most,
-            custom: &self.roles,
-            account_type: self.account_type,
-        };
+        let roles = self.roles_in_force(whole);
         group.spec.role_refs.iter().find_map(|reference| {
             let found = roles.find(reference).ok()?;
             let reaches = found.ranks.as_slice().get(section).is_some_and(|has| *has >= rank);
