@@ -29,7 +29,7 @@ impl Work<'_> {
     pub(super) async fn put_account(
         &mut self,
         content: &AccountContent,
-        fingerprint: Fingerprint,
+        fingerprint: &Fingerprint,
         cause: Cause,
     ) -> Outcome {
         let stamp = Stamp::new(self.batch.mark, fingerprint);

@@ -120,7 +120,7 @@ impl Work<'_> {
             [(place, change), ..] if change.object == ObjectKey::Account => {
                 let outcome = match &change.put {
                     Some((Content::Account(content), fingerprint)) => {
-                        self.put_account(content, *fingerprint, change.cause).await
+                        self.put_account(content, fingerprint, change.cause).await
                     }
                     _ => self.remove_account().await,
                 };
@@ -205,7 +205,7 @@ impl Work<'_> {
     async fn member(&self, place: usize, change: &Change) -> (usize, Outcome) {
         let ObjectKey::Member(email) = &change.object else { return (place, Ok(())) };
         let outcome = match &change.put {
-            Some((Content::Member(content), fingerprint)) => self.put_member(email, content, *fingerprint).await,
+            Some((Content::Member(content), fingerprint)) => self.put_member(email, content, fingerprint).await,
             _ => self.remove_member(email).await,
         };
         (place, outcome)
@@ -260,8 +260,8 @@ impl Work<'_> {
         let there = self.snapshot.groups.get(&definition).and_then(|group| group.id.clone());
         let (admin, realm) = (&self.realm.wire.admin, self.realm.wire.realm.as_str());
         let (title, ranks, fingerprint) = match &change.put {
-            Some((Content::Role(content), fingerprint)) => (&content.title, &content.ranks, *fingerprint),
-            Some((Content::Group(content), fingerprint)) => (&content.title, &content.ranks, *fingerprint),
+            Some((Content::Role(content), fingerprint)) => (&content.title, &content.ranks, fingerprint),
+            Some((Content::Group(content), fingerprint)) => (&content.title, &content.ranks, fingerprint),
             _ => {
                 if let Some(id) = &there {
                     let gone = || admin.realm_groups_with_group_id_delete(realm, id);

@@ -66,12 +66,13 @@ impl KnownUsers {
         self.names.lock().await.remove(client_id);
     }
 
-    pub(super) async fn logged_out(&self, client_id: &str, user: &str, change: Option<Fingerprint>) {
-        self.logged_out.lock().await.insert((client_id.to_owned(), user.to_owned()), change);
+    pub(super) async fn logged_out(&self, client_id: &str, user: &str, change: Option<&Fingerprint>) {
+        self.logged_out.lock().await.insert((client_id.to_owned(), user.to_owned()), change.cloned());
     }
 
-    pub(super) async fn was_logged_out(&self, client_id: &str, user: &str, change: Option<Fingerprint>) -> bool {
-        self.logged_out.lock().await.get(&(client_id.to_owned(), user.to_owned())) == Some(&change)
+    pub(super) async fn was_logged_out(&self, client_id: &str, user: &str, change: Option<&Fingerprint>) -> bool {
+        let known = self.logged_out.lock().await;
+        known.get(&(client_id.to_owned(), user.to_owned())).is_some_and(|known| known.as_ref() == change)
     }
 
     /// Forgets the logout of a user whose change is finished.

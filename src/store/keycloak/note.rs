@@ -4,7 +4,10 @@
 //! Reading never fails: an attribute that cannot be parsed counts as no mark, and as content that differs from
 //! everything desired.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,14 +28,18 @@ pub(super) struct Stamp {
     cluster: Option<String>,
     uid: Option<String>,
     fingerprint: Option<String>,
+    /// Objects behind the content as they were authorised. Attributes of organizations and groups have no room for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorised: Option<String>,
 }
 
 impl Stamp {
-    pub(super) fn new(mark: &Mark, fingerprint: Fingerprint) -> Self {
+    pub(super) fn new(mark: &Mark, fingerprint: &Fingerprint) -> Self {
         Self {
             cluster: Some(mark.cluster.to_string()),
             uid: Some(mark.uid.to_string()),
-            fingerprint: Some(hex(&fingerprint.0)),
+            fingerprint: Some(hex(&fingerprint.content)),
+            authorised: fingerprint.authorised.as_deref().map(str::to_owned),
         }
     }
 
@@ -44,13 +51,18 @@ impl Stamp {
     /// Reads a stamp from the attributes of an organization or a group.
     pub(super) fn of(attributes: &HashMap<String, Vec<String>>) -> Self {
         let one = |key: &str| attributes.get(key).and_then(|values| values.first()).cloned();
-        Self { cluster: one(CLUSTER), uid: one(UID), fingerprint: one(FINGERPRINT) }
+        Self { cluster: one(CLUSTER), uid: one(UID), fingerprint: one(FINGERPRINT), authorised: None }
     }
 
     /// Returns the stamp as attributes of an organization or a group.
     pub(super) fn attributes(&self) -> impl Iterator<Item = (String, Vec<String>)> {
         let pairs = [(CLUSTER, &self.cluster), (UID, &self.uid), (FINGERPRINT, &self.fingerprint)];
         pairs.map(|(key, value)| (key.to_owned(), value.iter().cloned().collect())).into_iter()
+    }
+
+    /// Returns the stamp of a group with the authorised objects that the account's client keeps of it.
+    pub(super) fn with_authorised_of(self, defined: Option<&Self>) -> Self {
+        Self { authorised: defined.and_then(|defined| defined.authorised.clone()), ..self }
     }
 
     /// Returns the mark; `None` unless cluster and UID are present.
@@ -69,7 +81,7 @@ impl Stamp {
         for (place, byte) in bytes.iter_mut().enumerate() {
             *byte = u8::from_str_radix(text.get(place * 2..place * 2 + 2)?, 16).ok()?;
         }
-        Some(Fingerprint(bytes))
+        Some(Fingerprint::new(bytes).with(self.authorised.as_deref().map(Arc::from)))
     }
 }
 
@@ -323,11 +335,11 @@ mod tests {
     #[test]
     fn a_stamp_survives_and_an_invalid_one_is_ignored() {
         let mark = Mark { cluster: "c".into(), account: AccountKey::new("shop", "acme"), uid: "u".into() };
-        let stamp = Stamp::new(&mark, Fingerprint([0xa5; 16]));
+        let stamp = Stamp::new(&mark, &Fingerprint::new([0xa5; 16]));
         let attributes: HashMap<_, _> = stamp.attributes().collect();
         assert_eq!(Stamp::of(&attributes), stamp);
         assert_eq!(stamp.mark(&mark.account), Some(mark.clone()));
-        assert_eq!(stamp.fingerprint(), Some(Fingerprint([0xa5; 16])));
+        assert_eq!(stamp.fingerprint(), Some(Fingerprint::new([0xa5; 16])));
         for text in ["", "a5", "zz", "éééééééééééééééé", &"g".repeat(32)] {
             assert_eq!(Stamp { fingerprint: Some(text.to_owned()), ..stamp.clone() }.fingerprint(), None, "{text}");
         }

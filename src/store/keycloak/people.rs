@@ -42,7 +42,12 @@ impl Work<'_> {
     /// Makes a user a member with exactly these permissions. Revokes first, then writes the mark, then grants what is
     /// missing and removes what this replaces. The fingerprint comes last, so that an unfinished write is never taken
     /// for a change by somebody else. A member who loses nothing stays logged in.
-    pub(super) async fn put_member(&self, email: &Email, content: &MemberContent, fingerprint: Fingerprint) -> Outcome {
+    pub(super) async fn put_member(
+        &self,
+        email: &Email,
+        content: &MemberContent,
+        fingerprint: &Fingerprint,
+    ) -> Outcome {
         let _alone = lock_of(self.realm, email).lock().await;
         let layout = self.batch.layout;
         let granted = names::granted(layout, &content.ranks);
@@ -281,12 +286,13 @@ impl Work<'_> {
     async fn end_access(
         &self,
         person: &Person,
-        change: Option<Fingerprint>,
+        change: Option<&Fingerprint>,
         which: impl Fn(&str) -> bool + Copy,
     ) -> Outcome {
         let (taken, outcome) = self.take(person, change.is_none(), which).await;
         let owed = || {
-            let entry = person.entry.as_ref().filter(|entry| change.is_none() || entry.stamp.fingerprint() != change);
+            let entry =
+                person.entry.as_ref().filter(|entry| change.is_none() || entry.stamp.fingerprint().as_ref() != change);
             let kept = names::client_roles(self.batch.layout).filter(|role| !which(role));
             let in_part = matches!(outcome, Err(StoreError::Invalid(_)));
             in_part || entry.is_some_and(|entry| entry.granted_beyond(kept))

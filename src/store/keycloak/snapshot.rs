@@ -271,7 +271,8 @@ fn add_definitions(snapshot: &mut AccountSnapshot, account: &AccountKey, layout:
     });
     let there = snapshot.groups.iter().map(|(definition, group)| {
         let attributes = group.attributes.clone().unwrap_or_default();
-        (definition.clone(), Some(attributes.clone()), Stamp::of(&attributes))
+        let defined = snapshot.definitions.get(&definition.group_name()).map(|defined| &defined.stamp);
+        (definition.clone(), Some(attributes.clone()), Stamp::of(&attributes).with_authorised_of(defined))
     });
     let all: Vec<_> = gone.chain(there).collect();
     for (definition, attributes, stamp) in all {

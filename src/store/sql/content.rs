@@ -28,13 +28,13 @@ pub(in crate::store) struct MarkRow {
 
 impl MarkRow {
     pub(in crate::store) fn new(owner: Option<i64>, fingerprint: Option<&[u8]>) -> Self {
-        Self { owner, fingerprint: fingerprint.and_then(|bytes| bytes.try_into().ok()).map(Fingerprint) }
+        Self { owner, fingerprint: fingerprint.and_then(Fingerprint::from_bytes) }
     }
 
     /// Returns the stored object with this mark. A mark whose owner is unknown counts as none.
     pub(in crate::store) fn existing<C>(&self, content: Option<C>, owners: &HashMap<i64, Mark>) -> Existing<C> {
         let mark = self.owner.and_then(|owner| owners.get(&owner)).cloned();
-        Existing { content, mark, fingerprint: self.fingerprint }
+        Existing { content, mark, fingerprint: self.fingerprint.clone() }
     }
 }
 

@@ -36,7 +36,7 @@ impl Rows {
         let name = object_name(&change.object);
         let kind = change.object.kind();
         if let Some((content, fingerprint)) = &change.put {
-            self.mark.push(json!([kind, name, hex(&fingerprint.0)]));
+            self.mark.push(json!([kind, name, hex(&fingerprint.to_bytes())]));
             match content {
                 Content::Account(_) => {}
                 Content::Role(content) => {
@@ -60,8 +60,8 @@ impl Rows {
 }
 
 /// Returns the row of the account's own mark.
-pub(in crate::store) fn account_mark(fingerprint: Fingerprint) -> Value {
-    json!([ObjectKey::Account.kind(), "", hex(&fingerprint.0)])
+pub(in crate::store) fn account_mark(fingerprint: &Fingerprint) -> Value {
+    json!([ObjectKey::Account.kind(), "", hex(&fingerprint.to_bytes())])
 }
 
 fn member_row(email: &str, content: &MemberContent) -> Value {

@@ -145,7 +145,7 @@ impl<'a> Writing<'a> {
             match (&change.object, &change.put, step) {
                 (_, _, Step::Nothing) => {}
                 (ObjectKey::Account, Some((Content::Account(content), fingerprint)), _) => {
-                    self.put_account(content, *fingerprint).await?;
+                    self.put_account(content, fingerprint).await?;
                     audited.extend(self.audit.change(change));
                 }
                 (ObjectKey::Account, ..) => account_goes = Some(place),
@@ -236,7 +236,7 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    async fn put_account(&mut self, content: &AccountContent, fingerprint: Fingerprint) -> Result<(), sqlx::Error> {
+    async fn put_account(&mut self, content: &AccountContent, fingerprint: &Fingerprint) -> Result<(), sqlx::Error> {
         let layout = self.put_layout(&content.layout).await?;
         self.session.write(Write::Account { id: self.id, content, layout }).await?;
         let rows = [account_mark(fingerprint)];

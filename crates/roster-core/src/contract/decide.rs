@@ -55,19 +55,20 @@ fn decided(batch: &Batch<'_>, observed: &Observed) -> Result<Decision, StoreErro
     let put = account.and_then(|change| change.put.as_ref().map(|put| (change, put)));
     let layout = match put {
         Some((change, (content, fingerprint))) => {
-            let step = step_account(batch, observed, change, content, *fingerprint)?;
+            let step = step_account(batch, observed, change, content, fingerprint)?;
             let Content::Account(content) = content else { return Err(not_its_content(&change.object)) };
-            Some((content.layout.clone(), step == Step::Put, *fingerprint))
+            Some((content.layout.clone(), step == Step::Put, Some(fingerprint)))
         }
         None => observed.account.as_ref().and_then(|existing| existing.content.as_ref()).map(|content| {
             // No translation is needed: the layout stays.
-            (content.layout.clone(), false, Fingerprint([0; 16]))
+            (content.layout.clone(), false, None)
         }),
     };
     let translate_from = layout.as_ref().and_then(|(layout, written, fingerprint)| {
         // With the plan's fingerprint in the store, the rows have that layout already: someone else changed the
         // account's layout.
-        let applied = observed.account.as_ref().and_then(|existing| existing.fingerprint) == Some(*fingerprint);
+        let stored = observed.account.as_ref().and_then(|existing| existing.fingerprint.as_ref());
+        let applied = fingerprint.is_some_and(|fingerprint| fingerprint.is_of(stored));
         (*written && !applied && *layout != observed.layout).then(|| observed.layout.clone())
     });
     let mut named = BTreeSet::new();
@@ -85,7 +86,7 @@ fn decided(batch: &Batch<'_>, observed: &Observed) -> Result<Decision, StoreErro
                     "the permissions of {} are for other sections than account {} has",
                     change.object, batch.mark.account
                 ))),
-                Some(_) => step_put(batch, observed, change, &put.0, put.1),
+                Some(_) => step_put(batch, observed, change, &put.0, &put.1),
             }
         })
         .collect();
@@ -97,7 +98,7 @@ fn step_account(
     observed: &Observed,
     change: &Change,
     content: &Content,
-    fingerprint: Fingerprint,
+    fingerprint: &Fingerprint,
 ) -> Result<Step, StoreError> {
     let step = step_put(batch, observed, change, content, fingerprint)?;
     match content {
@@ -114,7 +115,7 @@ fn step_put(
     observed: &Observed,
     change: &Change,
     content: &Content,
-    fingerprint: Fingerprint,
+    fingerprint: &Fingerprint,
 ) -> Result<Step, StoreError> {
     foreign_account(batch, observed)?;
     let (same, was_written) = match (&change.object, content) {
@@ -182,15 +183,15 @@ struct Overwritable<'a, C> {
 
 impl<C: PartialEq> Overwritable<'_, C> {
     /// Returns whether the object matches, and whether another pass has written it since the change was planned.
-    fn compared(&self, change: &Change, content: &C, fingerprint: Fingerprint) -> (bool, bool) {
-        let stored = self.existing.and_then(|existing| existing.fingerprint);
-        (self.is(content, fingerprint), stored != change.expected)
+    fn compared(&self, change: &Change, content: &C, fingerprint: &Fingerprint) -> (bool, bool) {
+        let stored = self.existing.and_then(|existing| existing.fingerprint.as_ref());
+        (self.is(content, fingerprint), stored != change.expected.as_ref())
     }
 
-    fn is(&self, content: &C, fingerprint: Fingerprint) -> bool {
+    fn is(&self, content: &C, fingerprint: &Fingerprint) -> bool {
         self.ours
             && self.existing.is_some_and(|existing| {
-                existing.content.as_ref() == Some(content) && existing.fingerprint == Some(fingerprint)
+                existing.content.as_ref() == Some(content) && existing.fingerprint.as_ref() == Some(fingerprint)
             })
     }
 }

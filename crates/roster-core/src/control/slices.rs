@@ -111,7 +111,7 @@ mod tests {
             "account" => ObjectKey::Account,
             name => ObjectKey::Member(Email::as_stored(name)),
         };
-        let put = content.map(|content| (content, Fingerprint([0; 16])));
+        let put = content.map(|content| (content, Fingerprint::new([0; 16])));
         Change { object, put, cause: Cause::Spec, origin: None, phase, counted, approved: false, expected: None }
     }
 

@@ -63,8 +63,8 @@ pub(super) fn attempt(desired: &Desired, stored: &Observed, policy: &Policy, wai
 /// fingerprint equals that of the desired account, somebody else has changed the stored layout since it was applied,
 /// and the ranks are still in the applied layout. Stores decide by the same rule ([`crate::contract::decide`]).
 fn rows_layout<'a>(account: Option<&'a AccountContent>, stored: &'a Observed) -> &'a Layout {
-    let applied = stored.account.as_ref().and_then(|existing| existing.fingerprint);
-    let account = account.filter(|account| applied == Some(account.fingerprint(&account.layout)));
+    let applied = stored.account.as_ref().and_then(|existing| existing.fingerprint.as_ref());
+    let account = account.filter(|account| account.fingerprint(&account.layout).is_of(applied));
     account.map_or(&stored.layout, |account| &account.layout)
 }
 
@@ -77,7 +77,8 @@ pub(crate) fn is_owner_in_force(email: &Email, desired: &Desired, observed: &Obs
     }
     let existing = observed.account.as_ref()?;
     let content = existing.content.as_ref()?;
-    (existing.fingerprint == Some(content.fingerprint(&content.layout))).then(|| content.owner.as_ref() == Some(email))
+    let is_applied = content.fingerprint(&content.layout).is_of(existing.fingerprint.as_ref());
+    is_applied.then(|| content.owner.as_ref() == Some(email))
 }
 
 /// Returns the desired content of the account, and the owner who stays where the catalog does not let the owner change.
@@ -105,9 +106,10 @@ fn account_content(
 /// owner, the account's content has the stored fingerprint, or the stored content still matches its own fingerprint.
 fn last_applied_owner(definitions: &DesiredDefinitions, stored: &Observed, was: Option<&Email>) -> bool {
     let Some(existing) = &stored.account else { return false };
-    let observed = existing.content.as_ref().map(|content| content.fingerprint(&content.layout));
     let desired = AccountContent { owner: was.cloned(), ..definitions.account.clone() };
-    observed == existing.fingerprint || existing.fingerprint == Some(desired.fingerprint(&desired.layout))
+    let is_applied =
+        |content: &AccountContent| content.fingerprint(&content.layout).is_of(existing.fingerprint.as_ref());
+    existing.content.as_ref().is_some_and(is_applied) || is_applied(&desired)
 }
 
 impl Planner<'_> {
@@ -127,7 +129,7 @@ impl Planner<'_> {
         let desired = self.account.as_ref().map(|(account, _)| account);
         let refused = match desired {
             None => ownership(existing.mark.as_ref(), &self.policy.mark) != Ownership::Ours,
-            Some(account) => self.judge(account, Some(existing)) == DiffOutcome::NotOwned,
+            Some(account) => self.judge(&ObjectKey::Account, account, Some(existing)) == DiffOutcome::NotOwned,
         };
         if refused {
             let why = NotOwned::of(&ObjectKey::Account, desired, existing, self.policy, self.layout());
@@ -143,8 +145,14 @@ impl Planner<'_> {
     }
 
     /// Returns what to do about one desired object.
-    pub(super) fn judge<C: Fingerprinted>(&self, desired: &C, existing: Option<&Existing<C>>) -> DiffOutcome {
-        let fingerprint = desired.fingerprint(self.layout());
+    pub(super) fn judge<C: Fingerprinted>(
+        &self,
+        object: &ObjectKey,
+        desired: &C,
+        existing: Option<&Existing<C>>,
+    ) -> DiffOutcome {
+        let stored = existing.and_then(|existing| existing.fingerprint.as_ref());
+        let fingerprint = desired.fingerprint(self.layout()).with(self.policy.authorised.expected(object, stored));
         let wanted = Wanted { desired, fingerprint, same_layout: self.stored.layout == *self.layout() };
         judge(&wanted, existing, self.policy)
     }
@@ -203,7 +211,7 @@ impl Planner<'_> {
         origin: Option<&Origin>,
         content: impl Fn(C) -> Content,
     ) {
-        let cause = match self.judge(desired, existing) {
+        let cause = match self.judge(&object, desired, existing) {
             DiffOutcome::Nothing => return,
             DiffOutcome::NotOwned => {
                 if let Some(existing) = existing {
@@ -229,15 +237,17 @@ impl Planner<'_> {
             self.plan.holds.insert(object, pause.hold());
             return;
         }
+        let stored = existing.and_then(|existing| existing.fingerprint.as_ref());
+        let fingerprint = desired.fingerprint(self.layout()).with(self.policy.authorised.written(&object, stored));
         self.plan.changes.push(Change {
             object,
-            put: Some((content(desired.clone()), desired.fingerprint(self.layout()))),
+            put: Some((content(desired.clone()), fingerprint)),
             cause,
             origin: origin.cloned(),
             phase: Phase::Define,
             counted: false,
             approved: false,
-            expected: existing.and_then(|existing| existing.fingerprint),
+            expected: stored.cloned(),
         });
     }
 

@@ -1,7 +1,7 @@
 //! Computes fingerprints of what was last applied; they tell a change of the spec from a change of the store. Called by
 //! the plan module; stores keep and compare the results.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
@@ -10,13 +10,55 @@ use crate::{
     resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
 };
 
-/// Hash, 128 bits long, of everything that a store should hold of one object.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint(pub [u8; 16]);
+/// Hash, 128 bits long, of everything that a store should hold of one object; and the objects behind it as they were
+/// authorised.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Fingerprint {
+    /// Hash of the content.
+    pub content: [u8; 16],
+    /// The objects behind the content in the form in which they were last authorised, as text; `None` where the account
+    /// does not enforce who may change access.
+    pub authorised: Option<Arc<str>>,
+}
+
+impl Fingerprint {
+    /// Returns a fingerprint of this content, without authorised objects.
+    #[must_use]
+    pub const fn new(content: [u8; 16]) -> Self {
+        Self { content, authorised: None }
+    }
+
+    /// Returns the fingerprint with these authorised objects.
+    #[must_use]
+    pub fn with(self, authorised: Option<Arc<str>>) -> Self {
+        Self { authorised, ..self }
+    }
+
+    /// Returns the bytes that a store keeps: the hash, then the text.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let text = self.authorised.iter().flat_map(|text| text.bytes());
+        self.content.iter().copied().chain(text).collect()
+    }
+
+    /// Reads what [`Self::to_bytes`] returns; `None` for anything else.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (content, text) = bytes.split_first_chunk()?;
+        let text = std::str::from_utf8(text).ok()?;
+        Some(Self { content: *content, authorised: (!text.is_empty()).then(|| Arc::from(text)) })
+    }
+
+    /// Returns whether a stored fingerprint is of the same content.
+    pub(crate) fn is_of(&self, stored: Option<&Self>) -> bool {
+        stored.is_some_and(|stored| stored.content == self.content)
+    }
+}
 
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.content.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        self.authorised.as_ref().map_or(Ok(()), |text| write!(f, " {text}"))
     }
 }
 
@@ -85,7 +127,7 @@ impl Fields {
     fn finish(&mut self) -> Fingerprint {
         let mut short = [0; 16];
         short.copy_from_slice(&self.0.finalize_reset()[..16]);
-        Fingerprint(short)
+        Fingerprint::new(short)
     }
 }
 

@@ -85,7 +85,7 @@ impl Planner<'_> {
         };
         let exact = matches!(access, Access::Exactly(_));
         let observed = existing.and_then(|existing| existing.content.as_ref());
-        let outcome = self.judge(target.as_ref(), existing);
+        let outcome = self.judge(&ObjectKey::Member(email.clone()), target.as_ref(), existing);
         match outcome {
             DiffOutcome::Nothing => {
                 if !exact {
@@ -228,7 +228,7 @@ impl Planner<'_> {
 
     fn put(&mut self, email: &Email, put: MemberChange<'_>, origin: Option<&Origin>) {
         let MemberChange { target, had, before, cause, mut exact } = put;
-        let expected = self.stored.members.get(email).and_then(|existing| existing.fingerprint);
+        let expected = self.stored.members.get(email).and_then(|existing| existing.fingerprint.clone());
         let object = ObjectKey::Member(email.clone());
         let mut written = target.clone();
         let narrows = before.is_some_and(|before| !before.is_within(&written));
@@ -267,6 +267,7 @@ impl Planner<'_> {
         let had_access = had.is_some_and(|had| self.has_access(had));
         // The written window leaves nothing of the former one, whatever else changes: an explicit revocation, too.
         let ends_by_time = had.is_some_and(|had| had.window.intersection(&written.window).is_empty());
+        let authorised = self.policy.authorised.written(&object, expected.as_ref());
         self.plan.changes.push(Change {
             object,
             counted: had_access
@@ -277,7 +278,7 @@ impl Planner<'_> {
                 && cause != Cause::Drift,
             approved: false,
             expected,
-            put: Some((Content::Member(Box::new(written)), fingerprint)),
+            put: Some((Content::Member(Box::new(written)), fingerprint.with(authorised))),
             cause,
             origin,
             phase: if narrows { Phase::Revoke } else { Phase::Grant },

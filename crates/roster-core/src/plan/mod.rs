@@ -32,5 +32,5 @@ pub use hold::{Hold, NotOwned};
 pub use members::limited;
 pub use observed::{Existing, FILES, Mark, Observed, RecentRemoval};
 pub use planned::{Drift, Guarded, Plan};
-pub use policy::{GUARD_WINDOW, GuardPolicy, GuardState, Pause, Policy};
+pub use policy::{AuthorisedObjects, GUARD_WINDOW, GuardPolicy, GuardState, Pause, Policy};
 pub(crate) use revocations::{UndeclaredMembers, plan_revocations};

@@ -136,7 +136,7 @@ fn rows<K: Clone + Ord, C: Translated>(
     let row = |existing: &Existing<C>| Existing {
         content: existing.content.as_ref().map(|content| content.translated(from, to).into_owned()),
         mark: existing.mark.clone(),
-        fingerprint: existing.fingerprint,
+        fingerprint: existing.fingerprint.clone(),
     };
     rows.iter().map(|(key, existing)| (key.clone(), row(existing))).collect()
 }

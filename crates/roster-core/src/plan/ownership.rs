@@ -99,8 +99,15 @@ pub(super) fn judge<C: Fingerprinted>(
             Adoption::IfIdentical if is_identical && wanted.same_layout => DiffOutcome::Put(Cause::Adoption),
             Adoption::IfIdentical | Adoption::Never => DiffOutcome::NotOwned,
         },
-        (Ownership::Ours, _) if existing.fingerprint != Some(wanted.fingerprint) => DiffOutcome::Put(Cause::Spec),
-        (Ownership::Ours, _) if is_identical => DiffOutcome::Nothing,
+        (Ownership::Ours, _) if !wanted.fingerprint.is_of(existing.fingerprint.as_ref()) => {
+            DiffOutcome::Put(Cause::Spec)
+        }
+        (Ownership::Ours, _) if is_identical && existing.fingerprint.as_ref() == Some(&wanted.fingerprint) => {
+            DiffOutcome::Nothing
+        }
+        // Only what was authorised is new, which nobody's access depends on.
+        (Ownership::Ours, _) if is_identical && policy.paused.is_some() => DiffOutcome::Nothing,
+        (Ownership::Ours, _) if is_identical => DiffOutcome::Put(Cause::Spec),
         (Ownership::Ours, _) => DiffOutcome::Drifted,
     }
 }

@@ -1,11 +1,14 @@
 //! Holds the settings that decide about a plan, besides desired and observed content: store, account, pause and guard.
 //! Built by `evaluate`; read by the plan module.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Hold, Mark};
+use super::{Fingerprint, Hold, Mark, ObjectKey};
 use crate::{
     api::{AccountSpec, Adoption, DriftPolicy, IdentityStoreSpec, Unmanaged},
     model::RoleName,
@@ -34,6 +37,8 @@ pub struct Policy {
     pub unmanaged_by: Option<Origin>,
     /// Reason why grants, definitions and corrections wait; `None` if they do not. Revocations never wait.
     pub paused: Option<Pause>,
+    /// Objects as they were authorised, which the store keeps with each entry.
+    pub authorised: AuthorisedObjects,
     /// Limits above which removals are held back.
     pub guard: GuardPolicy,
     /// Whether the store evaluates start and expiry itself. If not, a member outside their time window holds no
@@ -62,6 +67,7 @@ impl Policy {
             unmanaged: settings.unmanaged,
             unmanaged_by: None,
             paused: (store.paused || annotations.paused).then_some(Pause::Asked),
+            authorised: AuthorisedObjects::Unknown,
             guard: GuardPolicy {
                 maximum_percent: settings.maximum_percent,
                 minimum_count: settings.minimum_count,
@@ -77,6 +83,36 @@ impl Policy {
     /// Returns a policy that reports all differences and corrects none, for commands that only compare.
     pub(crate) fn only_reporting(self) -> Self {
         Self { drift: DriftPolicy::Report, unmanaged: Unmanaged::Report, paused: None, ..self }
+    }
+}
+
+/// Objects behind the entries of a store as they were authorised, each as text.
+#[derive(Clone, Debug, Default)]
+pub enum AuthorisedObjects {
+    /// Nobody knows; the store keeps what it has.
+    #[default]
+    Unknown,
+    /// The account does not enforce who may change access. Entries lose the text when they are written.
+    NotEnforced,
+    /// The objects of each entry.
+    Of(Arc<HashMap<ObjectKey, Arc<str>>>),
+}
+
+impl AuthorisedObjects {
+    /// Returns the text that an entry should have, if it needs no other change.
+    pub(super) fn expected(&self, object: &ObjectKey, stored: Option<&Fingerprint>) -> Option<Arc<str>> {
+        match self {
+            Self::Of(objects) => objects.get(object).cloned(),
+            Self::Unknown | Self::NotEnforced => stored.and_then(|stored| stored.authorised.clone()),
+        }
+    }
+
+    /// Returns the text that is written with an entry.
+    pub(super) fn written(&self, object: &ObjectKey, stored: Option<&Fingerprint>) -> Option<Arc<str>> {
+        match self {
+            Self::NotEnforced => None,
+            Self::Unknown | Self::Of(_) => self.expected(object, stored),
+        }
     }
 }
 

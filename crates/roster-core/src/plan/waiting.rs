@@ -34,8 +34,8 @@ pub(super) fn plan_while_layout_waits(
         let held = existing.and_then(|existing| existing.content.as_ref());
         // The content is as last applied. Only the layout differs, and that drift is reported on the account.
         let is_applied = |content: &Arc<MemberContent>| {
-            let fingerprint = existing.and_then(|existing| existing.fingerprint);
-            held == Some(content.as_ref()) && fingerprint == Some(content.fingerprint(&desired.layout))
+            let fingerprint = existing.and_then(|existing| existing.fingerprint.as_ref());
+            held == Some(content.as_ref()) && content.fingerprint(&desired.layout).is_of(fingerprint)
         };
         if matches!(&member.access, Access::Exactly(content) if is_applied(content)) {
             let access = Access::Kept;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
     model::{AccountKey, Email, Layout, RoleName},
-    plan::{Content, Existing, GuardPolicy, GuardState, Mark, ObjectKey, Observed, Plan, Policy},
+    plan::{AuthorisedObjects, Content, Existing, GuardPolicy, GuardState, Mark, ObjectKey, Observed, Plan, Policy},
     resolve::{AccountContent, GroupContent, MemberContent, RoleContent},
 };
 
@@ -61,16 +61,16 @@ impl Memory {
                 (ObjectKey::Group(name), None) => drop(self.groups.remove(name)),
                 (ObjectKey::Member(email), None) => drop(self.members.remove(email)),
                 (ObjectKey::Account, Some((Content::Account(content), print))) => {
-                    self.account = Some(existing(content.clone(), *print));
+                    self.account = Some(existing(content.clone(), print.clone()));
                 }
                 (ObjectKey::Role(name), Some((Content::Role(content), print))) => {
-                    self.roles.insert(name.clone(), existing(content.clone(), *print));
+                    self.roles.insert(name.clone(), existing(content.clone(), print.clone()));
                 }
                 (ObjectKey::Group(name), Some((Content::Group(content), print))) => {
-                    self.groups.insert(name.clone(), existing(content.clone(), *print));
+                    self.groups.insert(name.clone(), existing(content.clone(), print.clone()));
                 }
                 (ObjectKey::Member(email), Some((Content::Member(content), print))) => {
-                    self.members.insert(email.clone(), existing((**content).clone(), *print));
+                    self.members.insert(email.clone(), existing((**content).clone(), print.clone()));
                 }
                 other => panic!("{other:?}"),
             }
@@ -113,6 +113,7 @@ pub fn policy(holds_windows: bool, now: Timestamp) -> Policy {
         unmanaged: Unmanaged::Report,
         unmanaged_by: None,
         paused: None,
+        authorised: AuthorisedObjects::Unknown,
         guard: GuardPolicy {
             maximum_percent: 100,
             minimum_count: u32::MAX,

@@ -98,7 +98,7 @@ macro_rules! contract_suite {
                 a_store_keeps_its_id, a_plan_for_another_store_is_refused;
             extremes: unicode_quotes_and_slashes_survive, an_address_of_254_characters_fits,
                 many_members_and_roles, the_largest_catalog_fits, a_catalog_without_sections_works;
-            ownership: marks_and_fingerprints_are_observed, another_cluster_is_not_touched,
+            ownership: marks_and_fingerprints_are_observed, authorised_objects_are_kept, another_cluster_is_not_touched,
                 another_clusters_account_is_not_entered, an_earlier_account_of_the_same_name_must_be_adopted,
                 content_that_appears_meanwhile_is_not_overwritten,
                 a_grant_planned_before_a_revocation_is_not_applied_after_it, content_that_is_no_longer_ours_is_not_removed;

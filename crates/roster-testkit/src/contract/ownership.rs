@@ -1,6 +1,8 @@
 //! Promises about marks: they are observed, and every write respects them, whatever the plan contains. Run by the
 //! contract suite.
 
+use std::sync::Arc;
+
 use super::{
     Backend,
     world::{email, member, member_key, members, world},
@@ -8,7 +10,7 @@ use super::{
 use roster_core::{
     contract::{Outcome, StoreError},
     model::Scope,
-    plan::{Cause, Change, ObjectKey, Phase},
+    plan::{AuthorisedObjects, Cause, Change, ObjectKey, Observed, Phase, Plan},
     resolve::{MemberContent, RevocationReason},
 };
 
@@ -25,16 +27,7 @@ pub async fn marks_and_fingerprints_are_observed(backend: &dyn Backend) {
     let (store, mut world) = (backend.open().await, world("acme"));
     let plan = world.converge(&*store).await;
     let observed = world.observe(&*store).await;
-    for change in &plan.changes {
-        let (_, fingerprint) = change.put.as_ref().unwrap();
-        let existing = match &change.object {
-            ObjectKey::Account => observed.account.as_ref().unwrap().fingerprint,
-            ObjectKey::Role(name) => observed.roles[name].fingerprint,
-            ObjectKey::Group(name) => observed.groups[name].fingerprint,
-            ObjectKey::Member(email) => observed.members[email].fingerprint,
-        };
-        assert_eq!(existing, Some(*fingerprint), "{}", change.object);
-    }
+    assert_fingerprints(&plan, &observed);
     // The mark of another cluster is returned unchanged.
     let theirs = email("theirs@shop.example");
     let other = world.of_cluster("cluster-b");
@@ -48,6 +41,40 @@ pub async fn marks_and_fingerprints_are_observed(backend: &dyn Backend) {
     other_account(&shared).converge(&*store).await;
     let marks = store.accounts().await.unwrap();
     assert_eq!(marks.iter().map(|mark| mark.cluster.as_str()).collect::<Vec<_>>(), ["cluster-a", "cluster-b"]);
+}
+
+/// The objects behind an entry, as they were authorised, stay with it, however long they are, and whatever else is written.
+pub async fn authorised_objects_are_kept(backend: &dyn Backend) {
+    let (store, mut world) = (backend.open().await, world("acme"));
+    let first = world.converge(&*store).await;
+    let text = |object: &ObjectKey| format!("[{{\"of\":\"{object} \u{e9}\",\"long\":\"{}\"}}]", "x".repeat(3_000));
+    let objects = first.changes.iter().map(|change| (change.object.clone(), text(&change.object).into())).collect();
+    world.policy.authorised = AuthorisedObjects::Of(Arc::new(objects));
+    let plan = world.converge(&*store).await;
+    assert_eq!(plan.changes.len(), first.changes.len(), "only what was authorised is new");
+    assert_fingerprints(&plan, &world.observe(&*store).await);
+    assert_eq!(world.plan(&*store, Scope::Account).await.changes, []);
+    // Whoever does not know what was authorised leaves it.
+    world.policy.authorised = AuthorisedObjects::Unknown;
+    let ann = email("ann@shop.example");
+    world.members.insert(ann.clone(), member(&[1, 0, 0]));
+    world.converge(&*store).await;
+    let kept = world.observe(&*store).await.members[&ann].fingerprint.clone().unwrap().authorised;
+    assert_eq!(kept.as_deref(), Some(text(&ObjectKey::Member(ann)).as_str()));
+}
+
+/// Asserts that the store has the fingerprint of each change.
+fn assert_fingerprints(plan: &Plan, observed: &Observed) {
+    for change in &plan.changes {
+        let (_, fingerprint) = change.put.as_ref().unwrap();
+        let existing = match &change.object {
+            ObjectKey::Account => &observed.account.as_ref().unwrap().fingerprint,
+            ObjectKey::Role(name) => &observed.roles[name].fingerprint,
+            ObjectKey::Group(name) => &observed.groups[name].fingerprint,
+            ObjectKey::Member(email) => &observed.members[email].fingerprint,
+        };
+        assert_eq!(existing.as_ref(), Some(fingerprint), "{}", change.object);
+    }
 }
 
 fn other_account(world: &super::world::World) -> super::world::World {

@@ -10,7 +10,7 @@ use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
     contract::{Batch, Claim, Epoch, Outcome, Slots, Store},
     model::{AccountKey, Email, Ladder, Layout, Name, Ranks, RoleName, Scope},
-    plan::{Change, GuardPolicy, GuardState, Mark, ObjectKey, Observed, Plan, Policy},
+    plan::{AuthorisedObjects, Change, GuardPolicy, GuardState, Mark, ObjectKey, Observed, Plan, Policy},
     resolve::{
         Access, AccountContent, AccountRevocations, Desired, DesiredDefinitions, DesiredMember, GroupContent,
         MemberContent, Origin, RoleContent,
@@ -74,6 +74,7 @@ pub fn world(name: &str) -> World {
             unmanaged_by: None,
             unmanaged: Unmanaged::Report,
             paused: None,
+            authorised: AuthorisedObjects::Unknown,
             guard: GuardPolicy {
                 maximum_percent: 100,
                 minimum_count: u32::MAX,

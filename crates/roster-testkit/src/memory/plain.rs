@@ -199,22 +199,22 @@ fn writes(rows: &AccountRows, batch: &OwnedBatch, change: &Change, translates: b
         }
         (_, None) => [Write::Remove(object)].into(),
         (ObjectKey::Member(email), Some((Content::Member(content), fingerprint))) => {
-            put_member(rows, batch, email, content, *fingerprint)
+            put_member(rows, batch, email, content, fingerprint.clone())
         }
         (ObjectKey::Account, Some((Content::Account(content), fingerprint))) => {
             let content = Box::new(content.clone());
             let mut writes = if translates { translate(rows, batch) } else { VecDeque::new() };
             writes.push_back(Write::Account(content.clone(), None));
-            writes.push_back(Write::Account(content, Some(*fingerprint)));
+            writes.push_back(Write::Account(content, Some(fingerprint.clone())));
             writes
         }
         (_, Some((Content::Role(content), fingerprint))) => {
             let levels = levels_of(&content.ranks, &batch.layout);
-            [Write::Define(object, DefinitionRow { title: content.title.clone(), levels }, *fingerprint)].into()
+            [Write::Define(object, DefinitionRow { title: content.title.clone(), levels }, fingerprint.clone())].into()
         }
         (_, Some((Content::Group(content), fingerprint))) => {
             let levels = levels_of(&content.ranks, &batch.layout);
-            [Write::Define(object, DefinitionRow { title: content.title.clone(), levels }, *fingerprint)].into()
+            [Write::Define(object, DefinitionRow { title: content.title.clone(), levels }, fingerprint.clone())].into()
         }
         // Content of another kind than its object was refused before.
         _ => VecDeque::new(),

@@ -171,7 +171,7 @@ fn with<R, C>(existing: &Existing<R>, content: impl FnOnce(&R) -> C) -> Existing
     Existing {
         content: existing.content.as_ref().map(content),
         mark: existing.mark.clone(),
-        fingerprint: existing.fingerprint,
+        fingerprint: existing.fingerprint.clone(),
     }
 }
 

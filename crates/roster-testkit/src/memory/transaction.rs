@@ -130,19 +130,19 @@ fn make(rows: &mut AccountRows, change: &Change, mark: &Mark, layout: &Layout) {
     let Some((content, fingerprint)) = &change.put else { return rows.remove(&change.object) };
     match (&change.object, content) {
         (ObjectKey::Account, Content::Account(content)) => {
-            rows.account = Some(marked(content.clone(), mark, *fingerprint));
+            rows.account = Some(marked(content.clone(), mark, fingerprint.clone()));
         }
         (ObjectKey::Role(name), Content::Role(content)) => {
             let row = DefinitionRow { title: content.title.clone(), levels: levels_of(&content.ranks, layout) };
-            rows.roles.insert(name.clone(), marked(row, mark, *fingerprint));
+            rows.roles.insert(name.clone(), marked(row, mark, fingerprint.clone()));
         }
         (ObjectKey::Group(name), Content::Group(content)) => {
             let row = DefinitionRow { title: content.title.clone(), levels: levels_of(&content.ranks, layout) };
-            rows.groups.insert(name.clone(), marked(row, mark, *fingerprint));
+            rows.groups.insert(name.clone(), marked(row, mark, fingerprint.clone()));
         }
         (ObjectKey::Member(email), Content::Member(content)) => {
             let row = MemberRow::new(content, levels_of(&content.ranks, layout));
-            rows.members.insert(email.clone(), marked(row, mark, *fingerprint));
+            rows.members.insert(email.clone(), marked(row, mark, fingerprint.clone()));
         }
         // Content of another kind than its object was refused before.
         _ => {}

@@ -68,17 +68,21 @@ impl Memory {
                 continue;
             };
             match (&change.object, content) {
-                (ObjectKey::Account, Content::Account(content)) => self.account = existing(content, mark, *fingerprint),
+                (ObjectKey::Account, Content::Account(content)) => {
+                    self.account = existing(content, mark, fingerprint.clone())
+                }
                 (ObjectKey::Role(name), Content::Role(content)) => {
-                    self.roles.extend(existing(content, mark, *fingerprint).map(|existing| (name.clone(), existing)));
+                    self.roles
+                        .extend(existing(content, mark, fingerprint.clone()).map(|existing| (name.clone(), existing)));
                 }
                 (ObjectKey::Group(name), Content::Group(content)) => {
-                    self.groups.extend(existing(content, mark, *fingerprint).map(|existing| (name.clone(), existing)));
+                    self.groups
+                        .extend(existing(content, mark, fingerprint.clone()).map(|existing| (name.clone(), existing)));
                 }
                 (ObjectKey::Member(email), Content::Member(content)) => {
                     assert_eq!(content.ranks.as_slice().len(), plan.layout.len(), "ranks of another layout: {email}");
                     self.members.extend(
-                        existing(content.as_ref(), mark, *fingerprint).map(|existing| (email.clone(), existing)),
+                        existing(content.as_ref(), mark, fingerprint.clone()).map(|existing| (email.clone(), existing)),
                     );
                 }
                 other => panic!("{other:?}"),
@@ -98,7 +102,7 @@ impl Memory {
         let Some((_, fingerprint)) = account.and_then(|change| change.put.as_ref()) else { return };
         let Some(existing) = &self.account else { return };
         let (from, to) = (self.layout(), &plan.layout);
-        if existing.fingerprint == Some(*fingerprint) || from == *to {
+        if existing.fingerprint == Some(fingerprint.clone()) || from == *to {
             return;
         }
         let members = self.members.values_mut().filter_map(|existing| existing.content.as_mut()).map(|c| &mut c.ranks);

@@ -11,7 +11,7 @@ use roster_core::{
     api::{Adoption, DriftPolicy, Unmanaged},
     evaluate::{Context, evaluate, judge, plan_revocations, prepare},
     model::{AccountKey, Scope},
-    plan::{GuardPolicy, GuardState, Mark, Plan, Policy},
+    plan::{AuthorisedObjects, GuardPolicy, GuardState, Mark, Plan, Policy},
     state::SnapshotSource as _,
 };
 
@@ -29,6 +29,7 @@ pub fn policy(account: &str) -> Policy {
         unmanaged: Unmanaged::Report,
         unmanaged_by: None,
         paused: None,
+        authorised: AuthorisedObjects::Unknown,
         guard: GuardPolicy {
             maximum_percent: 25,
             minimum_count: 5,
