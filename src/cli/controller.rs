@@ -5,12 +5,14 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::control::leases::MAX_SHARDS;
+use crate::api::Enforcement;
+use crate::control::{Enforcing, leases::MAX_SHARDS};
 use crate::controller::{self, Config};
 use crate::manifests;
 use crate::telemetry::{Health, Metrics, serve_http};
@@ -61,6 +63,25 @@ pub struct Args {
     #[arg(long, env = "ROSTER_LOG_ADDRESSES")]
     log_addresses: bool,
 
+    /// Hold back what somebody without the authority applied, in accounts with `enforcement: Enforce`. Needs the admission
+    /// webhook, which records who applied what
+    #[arg(long, env = "ROSTER_ENFORCE")]
+    enforce: bool,
+
+    /// Beginning of the names of users who are members; their address follows it. Without it, no user is a member
+    #[arg(long, env = "ROSTER_MEMBER_PREFIX", value_name = "PREFIX", value_parser = member_prefix, requires = "enforce")]
+    member_prefix: Option<String>,
+
+    /// Weakest enforcement of any account: Disabled, Warn or Enforce
+    #[arg(
+        long,
+        env = "ROSTER_ENFORCEMENT_FLOOR",
+        value_name = "ENFORCEMENT",
+        default_value = "Disabled",
+        value_parser = enforcement
+    )]
+    enforcement_floor: Enforcement,
+
     /// Context of the kubeconfig [default: the current one]
     #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME")]
     context: Option<String>,
@@ -84,6 +105,24 @@ fn cluster_id(text: &str) -> Result<String, String> {
         return Err("1 to 63 letters, digits, '-', '_' or '.' are needed".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// Parses the prefix of members' names. Names of the system never belong to people.
+pub(super) fn member_prefix(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.starts_with("system:") {
+        return Err("must be the prefix of the users of an issuer, such as oidc:".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Parses a value of `enforcement`.
+pub(super) fn enforcement(text: &str) -> Result<Enforcement, String> {
+    match text {
+        "Disabled" => Ok(Enforcement::Off),
+        "Warn" => Ok(Enforcement::Warn),
+        "Enforce" => Ok(Enforcement::Enforce),
+        _ => Err("must be Disabled, Warn or Enforce".to_owned()),
+    }
 }
 
 fn shards(text: &str) -> Result<u16, String> {
@@ -117,6 +156,10 @@ async fn lead(args: Args, stop: CancellationToken) -> anyhow::Result<()> {
         identity: identity(),
         shards: args.shards,
         log_addresses: args.log_addresses,
+        enforcing: args.enforce.then(|| Enforcing {
+            member_prefix: args.member_prefix.as_deref().map(Arc::from),
+            floor: args.enforcement_floor,
+        }),
     };
     let (metrics, health) = (Metrics::new(), Health::new());
     let controller = Box::pin(controller::run(client, config, metrics.clone(), health.clone(), stop.clone()));

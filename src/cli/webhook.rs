@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 
 use super::{
-    controller::{stop_on_signals, with_http},
+    controller::{enforcement, member_prefix, stop_on_signals, with_http},
     exit::now,
     output::print,
 };
@@ -65,7 +65,7 @@ struct Serve {
     certificate_dir: Option<PathBuf>,
 
     /// Beginning of the names of users who are members; their address follows it. Without it, no user is a member
-    #[arg(long, env = "ROSTER_MEMBER_PREFIX", value_name = "PREFIX", value_parser = prefix)]
+    #[arg(long, env = "ROSTER_MEMBER_PREFIX", value_name = "PREFIX", value_parser = member_prefix)]
     member_prefix: Option<String>,
 
     /// Weakest enforcement of any account: Disabled, Warn or Enforce
@@ -110,23 +110,6 @@ struct Certificate {
     /// Context of the kubeconfig [default: the current one]
     #[arg(long, env = "ROSTER_CONTEXT", value_name = "NAME")]
     context: Option<String>,
-}
-
-/// Parses the prefix of members' names. Names of the system never belong to people.
-fn prefix(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.starts_with("system:") {
-        return Err("must be the prefix of the users of an issuer, such as oidc:".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-fn enforcement(text: &str) -> Result<Enforcement, String> {
-    match text {
-        "Disabled" => Ok(Enforcement::Off),
-        "Warn" => Ok(Enforcement::Warn),
-        "Enforce" => Ok(Enforcement::Enforce),
-        _ => Err("must be Disabled, Warn or Enforce".to_owned()),
-    }
 }
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {

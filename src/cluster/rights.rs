@@ -1,5 +1,5 @@
 //! Asks the API server what a user may do, and determines in which capacity they change access: as an administrator, a
-//! pipeline or a member. Used by `webhook` and by `roster can-i --change`.
+//! pipeline or a member. Used by `webhook`, by `controller` and by `roster can-i --change`.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -14,6 +14,7 @@ use crate::{
     api::GROUP,
     authority::{Actor, Place},
     model::{Email, Name},
+    state::CatalogFacts,
 };
 
 /// Beginning of the name of every service account.
@@ -108,16 +109,25 @@ impl Rights {
         if !user.is_service_account() {
             return Ok(address.map_or_else(|| Actor::Unknown(user.name.clone()), Actor::Member));
         }
+        let (Some(catalog), Some(namespace)) = (&place.catalog, &place.namespace) else {
+            return Ok(Actor::Pipeline(BTreeSet::new()));
+        };
+        Ok(Actor::Pipeline(self.grants(user, namespace, catalog).await?))
+    }
+
+    /// Returns the predefined roles of a catalog that a user may grant in a namespace.
+    ///
+    /// # Errors
+    /// As [`Self::actor`].
+    pub async fn grants(&self, user: &User, namespace: &Name, catalog: &CatalogFacts) -> kube::Result<BTreeSet<Name>> {
         let mut roles = BTreeSet::new();
-        if let Some(catalog) = &place.catalog {
-            for role in &catalog.spec.roles {
-                let right = Right::Grant(format!("{}:{}", catalog.name, role.name));
-                if self.has(user, right, place.namespace.clone()).await? {
-                    roles.insert(Name::new(&role.name));
-                }
+        for role in &catalog.spec.roles {
+            let right = Right::Grant(format!("{}:{}", catalog.name, role.name));
+            if self.has(user, right, Some(namespace.clone())).await? {
+                roles.insert(Name::new(&role.name));
             }
         }
-        Ok(Actor::Pipeline(roles))
+        Ok(roles)
     }
 
     /// Returns whether a user administers access in every namespace of a change.

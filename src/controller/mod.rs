@@ -31,10 +31,11 @@ use crate::{
     cluster::{
         AGAIN, ANSWER, ClusterSecrets, api_error, definitions, events,
         leases::{Event, Leadership, LeaseTask},
+        rights::Rights,
         watch::random_seed,
     },
     control::{
-        Setup, ShardEvent,
+        Enforcing, Setup, ShardEvent,
         leases::{LeaseTiming, ShardConfig},
     },
     model::Name,
@@ -62,6 +63,8 @@ pub struct Config {
     pub shards: u16,
     /// Whether addresses of people are written to the log; Memberships are named in any case.
     pub log_addresses: bool,
+    /// How changes of access are judged; `None` to hold none back.
+    pub enforcing: Option<Enforcing>,
 }
 
 /// Keeps the stores in the desired state whenever this process leads, until `stop`. After losing the lease, the process
@@ -160,6 +163,7 @@ async fn lead(
     let (events, events_task) = events::start(client.clone(), config.identity.clone(), metrics.clone());
     let context = shell::ShellContext {
         client: client.clone(),
+        rights: Arc::new(Rights::new(client.clone())),
         namespace: Name::new(&config.store_namespace),
         metrics: metrics.clone(),
         health: health.clone(),
@@ -170,6 +174,7 @@ async fn lead(
         cluster: cluster.clone(),
         shards: config.shards,
         max_concurrent_accounts: config.max_concurrent_accounts.max(1),
+        enforcing: config.enforcing.clone(),
         seed: random_seed(),
         hashing: random_seed(),
     };

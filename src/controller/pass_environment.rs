@@ -1,22 +1,32 @@
 //! Environment of one pass in production: its store and the API server. Created by `shell`; called by the passes in
 //! [`crate::control`].
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use jiff::Timestamp;
 use kube::Client;
 
 use super::{log, stores::StoreHandle};
 use crate::{
-    cluster::{api_error::fault, finalizer, fresh, leases::LeaseCheck},
+    cluster::{
+        api_error::fault,
+        finalizer, fresh,
+        leases::LeaseCheck,
+        rights::{Rights, User},
+    },
     control::{ApiFault, FreshRead, PassEnvironment, Permit},
     model::{AccountKey, Name, ObjectRef, Scope},
     plan::Observed,
     report::AccessChange,
+    state::CatalogFacts,
     store::{Batch, Outcome, StoreError},
 };
 
 /// Environment of one pass in production.
 pub(super) struct LiveEnvironment {
     pub(super) client: Client,
+    /// Rights of service accounts that apply objects.
+    pub(super) rights: Arc<Rights>,
     /// Store; `None` if the IdentityStore does not exist.
     pub(super) store: Option<StoreHandle>,
     /// Whether addresses are written to the log.
@@ -55,6 +65,10 @@ impl PassEnvironment for LiveEnvironment {
 
     async fn read_fresh(&self, account: &AccountKey, uid: &str) -> Result<FreshRead, ApiFault> {
         fresh::read_fresh(&self.client, account, uid).await.map_err(|error| fault(&error))
+    }
+
+    async fn grants(&self, user: &str, namespace: &Name, catalog: &CatalogFacts) -> Result<BTreeSet<Name>, ApiFault> {
+        self.rights.grants(&User::named(user, &[]), namespace, catalog).await.map_err(|error| fault(&error))
     }
 
     async fn lacks_store(&self, name: &Name) -> Result<bool, ApiFault> {

@@ -14,8 +14,8 @@ use super::{
     state::Knowledge,
 };
 use crate::{
-    api::Enforcement,
-    authority::{Actor, Admission, Capacity, Change, ON_BEHALF_OF_ANNOTATION, Place, judge_change},
+    api::{Enforcement, ON_BEHALF_OF_ANNOTATION},
+    authority::{Actor, Admission, Capacity, Change, Place, address_of, judge_change},
     cluster::rights::{Right, Rights, User},
     model::{Email, Name},
     telemetry::Metrics,
@@ -153,7 +153,7 @@ impl Judge {
             let member = self.for_member(&user, &address, request.namespace.as_deref()).await?;
             return Ok(member.map(Actor::Member));
         }
-        let address = self.address(&user);
+        let address = address_of(&user.name, self.member_prefix.as_deref());
         Ok(Ok(self.rights.actor(&user, place, address).await.context(ASKING)?))
     }
 
@@ -173,13 +173,6 @@ impl Judge {
         }
         let name = &user.name;
         Ok(Err(format!("{field}: {name} may not act for members here (verb speak-for on accounts/authority)")))
-    }
-
-    /// Returns the address of the member whom a user is, if any.
-    fn address(&self, user: &User) -> Option<Email> {
-        let name = user.name.strip_prefix(self.member_prefix.as_deref()?)?;
-        // Two users whose names differ by look-alike characters must not be one member.
-        if user.name.starts_with("system:") || !name.is_ascii() { None } else { Email::parse(name).ok() }
     }
 
     fn known<R>(&self, read: impl FnOnce(&crate::state::Index) -> R) -> anyhow::Result<R> {

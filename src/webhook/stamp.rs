@@ -3,7 +3,10 @@
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, jsonptr::PointerBuf};
 use serde_json::{Value, json};
 
-use crate::authority::{ACTOR_ANNOTATION, Capacity, ON_BEHALF_OF_ANNOTATION, Stamp, generation_after, is_user};
+use crate::{
+    api::{ACTOR_ANNOTATION, ON_BEHALF_OF_ANNOTATION},
+    authority::{Capacity, Stamp, generation_after, is_user},
+};
 
 /// Returns the member for whom an object says that its author acts.
 pub(super) fn on_behalf_of(object: &Value) -> Option<&str> {

@@ -88,6 +88,7 @@ fn reasons(plan: &Plan, observed: &Observed) -> BTreeMap<Email, Reason> {
             Hold::NotOwned => Reason::Since("the entry is not managed by Roster"),
             Hold::Paused => Reason::Since("its store or account is paused"),
             Hold::StoreReplaced => Reason::Since("the store is not the one used so far"),
+            Hold::Unauthorized => Reason::Since("somebody without the authority changed its account"),
             Hold::Guarded => GUARDED,
             Hold::DriftReported => Reason::Since("the entry was changed in the store, and drift is only reported"),
         };

@@ -82,6 +82,7 @@ impl Shell {
         let facts = pass.store_facts.as_ref();
         let environment = LiveEnvironment {
             client: self.context.client.clone(),
+            rights: self.context.rights.clone(),
             store: facts.map(|facts| self.stores.handle(&pass.store, &facts.spec)),
             log_addresses: self.context.log_addresses,
             account: pass.key.clone(),

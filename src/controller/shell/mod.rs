@@ -5,6 +5,7 @@ mod effects;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -25,6 +26,7 @@ use crate::{
     cluster::{
         events::Events,
         leases::{self, Leadership, LeaseTask},
+        rights::Rights,
         watch,
     },
     control::{ApiFault, Control, Event, Mono, Now, PassId, PassResult, Setup, ShardEvent},
@@ -42,6 +44,8 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Parts of the shell that do not change while it runs.
 pub(super) struct ShellContext {
     pub client: Client,
+    /// Rights of service accounts that apply objects.
+    pub rights: Arc<Rights>,
     /// Namespace of the controller.
     pub namespace: Name,
     pub metrics: Metrics,

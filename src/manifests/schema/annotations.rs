@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::Problem;
 use crate::{
     api::{
-        APPROVE_DEFINITION_ANNOTATION, APPROVE_REMOVAL_ANNOTATION, APPROVE_STORE_ANNOTATION, PAUSED_ANNOTATION,
-        RECONCILE_AT_ANNOTATION, ROLLOUT_ANNOTATION, STORE_ID_ANNOTATION,
+        ACTOR_ANNOTATION, APPROVE_CHANGE_ANNOTATION, APPROVE_DEFINITION_ANNOTATION, APPROVE_REMOVAL_ANNOTATION,
+        APPROVE_STORE_ANNOTATION, ON_BEHALF_OF_ANNOTATION, PAUSED_ANNOTATION, RECONCILE_AT_ANNOTATION,
+        ROLLOUT_ANNOTATION, STORE_ID_ANNOTATION,
     },
-    authority::{ACTOR_ANNOTATION, ON_BEHALF_OF_ANNOTATION},
     manifests::{DiagnosticReason, path::DocumentPath},
     model::suggest::suggestion,
 };
@@ -18,9 +18,10 @@ use crate::{
 const OURS: &str = "roster.dev/";
 
 /// Annotations that instruct Roster, with the kind on which they do, and the value that they need, if it is only one.
-const INSTRUCTIONS: [(&str, &str, Option<&str>); 7] = [
+const INSTRUCTIONS: [(&str, &str, Option<&str>); 8] = [
     (PAUSED_ANNOTATION, "Account", Some("true")),
     (APPROVE_REMOVAL_ANNOTATION, "Account", None),
+    (APPROVE_CHANGE_ANNOTATION, "Account", None),
     (APPROVE_DEFINITION_ANNOTATION, "Account", None),
     (RECONCILE_AT_ANNOTATION, "Account", None),
     (ROLLOUT_ANNOTATION, "PermissionCatalog", Some("AllAtOnce")),

@@ -44,6 +44,7 @@ impl Controller {
         let directory = fresh_directory(&plane.data().join("sqlite"));
         let config = Config {
             log_addresses: false,
+            enforcing: None,
             sqlite_dir: directory.clone(),
             cluster_id: None,
             store_namespace: SYSTEM.to_owned(),

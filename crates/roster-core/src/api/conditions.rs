@@ -152,6 +152,8 @@ pub enum SyncReason {
     Paused,
     /// A different or an empty store responds in place of the known one.
     StoreReplaced,
+    /// Somebody without the authority changed the Account.
+    Unauthorized,
     /// This release sends no invitations.
     NotDelivered,
     /// This release checks nobody's authority.

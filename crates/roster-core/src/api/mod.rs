@@ -49,6 +49,14 @@ pub const MANAGER: &str = "roster";
 pub const FINALIZER: &str = "roster.dev/store";
 /// Annotation on an Account: `"true"` holds back grants, definitions and corrections, never a revocation.
 pub const PAUSED_ANNOTATION: &str = "roster.dev/paused";
+/// Annotation with the stamp of an object: whose its present spec is (docs/operations/authority.md). The admission webhook
+/// writes it.
+pub const ACTOR_ANNOTATION: &str = "roster.dev/actor";
+/// Annotation by which a portal's service account says for which member it acts. The webhook removes it.
+pub const ON_BEHALF_OF_ANNOTATION: &str = "roster.dev/on-behalf-of";
+/// Annotation of an Account with the hash of changes that nobody with the authority made, and that an administrator lets
+/// pass.
+pub const APPROVE_CHANGE_ANNOTATION: &str = "roster.dev/approve-change";
 /// Annotation on an Account: the hash from the `RemovalGuarded` message approves exactly those removals.
 pub const APPROVE_REMOVAL_ANNOTATION: &str = "roster.dev/approve-removal";
 /// Annotation on a PermissionCatalog: `AllAtOnce` lets a change reach all accounts at once, instead of one after

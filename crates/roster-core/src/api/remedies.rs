@@ -71,7 +71,7 @@ impl InvalidReason {
             Self::DuplicateMembership => "delete one of the two Memberships",
             Self::ConfirmationMissing => "to confirm the lift, name the restriction in spec.acknowledge",
             Self::PlanNotEligible => "change spec.plan of the Account",
-            Self::Unauthorized => "ask somebody with the required authority to change it",
+            Self::Unauthorized => "ask somebody with the authority to apply it, or confirm it with `roster authorize`",
             Self::AddressInvalid => "correct the address; it is not a valid e-mail address",
             Self::Unreadable => "correct the field, or install the definitions of this release",
         }
@@ -80,7 +80,7 @@ impl InvalidReason {
 
 impl SyncReason {
     /// All reasons.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::InSync,
         Self::Applied,
         Self::DriftReported,
@@ -91,6 +91,7 @@ impl SyncReason {
         Self::NotSupportedByStore,
         Self::Paused,
         Self::StoreReplaced,
+        Self::Unauthorized,
         Self::NotDelivered,
         Self::NotEnforced,
     ];
@@ -124,6 +125,7 @@ impl SyncReason {
             Self::StoreReplaced => Some(
                 "restore the former store, or annotate the IdentityStore with roster.dev/approve-store: <the new id>",
             ),
+            Self::Unauthorized => Some("undo the change, or confirm it with `roster authorize`"),
             Self::NotEnforced => Some("install the admission webhook, and remove enforcement if that is not enough"),
         }
     }

@@ -159,7 +159,8 @@ fn by_member<S: SnapshotSource, T: SnapshotSource>(
     let held = held_ranks(before, &own, parent.as_ref());
     let roles = equal_roles(before, &own, parent.as_ref());
     let (ceiling, grantable) = member_ceiling(before, parent.as_ref(), &held, &roles);
-    let widens = !comparison.only_narrows();
+    // A role by which nobody administers gives no more than its permissions.
+    let widens = !comparison.rises.is_empty() || named_roles(comparison, whole).next().is_some();
     let mut violations: Vec<Violation> = owner(change, before).into_iter().collect();
     let is_managed = before.prepared().definitions.account_type == AccountType::Managed;
     for needed in needed(change, actor) {

@@ -69,11 +69,6 @@ impl Comparison {
         }
     }
 
-    /// Returns whether nobody can do more afterwards, now or later.
-    pub(super) fn only_narrows(&self) -> bool {
-        self.rises.is_empty() && self.roles.is_empty()
-    }
-
     fn add_roles(&mut self, subject: &Subject, before: &BTreeSet<Name>, after: &BTreeSet<Name>) {
         let gained: BTreeSet<Name> = after.difference(before).cloned().collect();
         if !gained.is_empty() {

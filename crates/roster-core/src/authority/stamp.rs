@@ -8,11 +8,6 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// Annotation with the stamp.
-pub const ACTOR_ANNOTATION: &str = "roster.dev/actor";
-/// Annotation by which a portal's service account says for which member it acts. The webhook removes it.
-pub const ON_BEHALF_OF_ANNOTATION: &str = "roster.dev/on-behalf-of";
-
 /// Begins the user in the stamp of an administrator.
 const ADMINISTRATOR: &str = "administrator:";
 /// Begins the address in the stamp of somebody who acts for a member.

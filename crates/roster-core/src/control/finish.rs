@@ -89,6 +89,7 @@ impl Control {
             holds,
             withheld,
             replaced,
+            authorised,
         } = report;
         if replaced {
             self.note_replaced(&running.store, &running.key, now);
@@ -109,6 +110,14 @@ impl Control {
             && let Some(state) = self.accounts.get_mut(key)
         {
             state.confirmed = Some(running.vanished);
+        }
+        if let Some(state) = self.accounts.get_mut(key) {
+            let is_whole = running.scope == Scope::Account && completion == PassCompletion::Done;
+            match authorised {
+                Some(true) if is_whole => state.authorised = Some(running.revision),
+                Some(true) | None => {}
+                Some(false) => state.authorised = None,
+            }
         }
         self.remember(running, definitions, &completion, revocations_only, holds, now);
         if let (Some(withheld), Some(state)) = (withheld, self.accounts.get_mut(key)) {

@@ -99,7 +99,7 @@ pub use self::{
     figures::Figures,
     handle::Handle,
     held_shards::shard_of,
-    pass::{Delete, Deleted, Pass, PassId, PassResult, PassWork, Permit, Reconcile},
+    pass::{Delete, Deleted, Judging, Pass, PassId, PassResult, PassWork, Permit, Reconcile},
     pass_environment::{FreshRead, PassEnvironment},
     record_write::RecordWrite,
     run_pass::run_pass,
@@ -108,6 +108,7 @@ pub use self::{
     triggers::Triggers,
 };
 use crate::{
+    api::Enforcement,
     contract::Epoch,
     model::{AccountKey, Email, Name, ObjectRef, Scope, Seed},
     report::Report,
@@ -130,10 +131,21 @@ pub struct Setup {
     pub shards: u16,
     /// Maximum number of passes at a time in one store, at least 1.
     pub max_concurrent_accounts: usize,
+    /// How changes of access are judged; `None` if this controller holds none back.
+    pub enforcing: Option<Enforcing>,
     /// Seed of ids and jitter; random in production.
     pub seed: Seed,
     /// Seed of hash maps, without effect on any decision; random in production.
     pub hashing: Seed,
+}
+
+/// Settings of a controller that judges who changes access.
+#[derive(Clone, Debug)]
+pub struct Enforcing {
+    /// Beginning of the names of users who are members; without it nobody is one.
+    pub member_prefix: Option<Arc<str>>,
+    /// Weakest enforcement of any account.
+    pub floor: Enforcement,
 }
 
 /// State of the controller's loop.
@@ -202,6 +214,8 @@ struct AccountState {
     /// Number of vanished objects confirmed by the last fresh read; absent before the first, since this process does
     /// not know what existed before it started.
     confirmed: Option<u64>,
+    /// Revision of the account at which everything in it was authorised; absent while something waits for authority.
+    authorised: Option<u64>,
     /// Definitions as last resolved, with the account revision that they belong to.
     definitions: Option<(u64, Arc<Definitions>)>,
     /// Last event on held removals, and its time; absent while none are held.

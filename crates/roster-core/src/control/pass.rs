@@ -137,6 +137,18 @@ pub struct Reconcile {
     pub revocations_only: Option<RevocationsOnly>,
     /// Whether the removal guard already holds removals of the account.
     pub holding: GuardState,
+    /// How the pass judges who changed access; `None` if the account does not enforce that.
+    pub judging: Option<Box<Judging>>,
+}
+
+/// What a pass needs to judge who changed access.
+pub struct Judging {
+    /// Beginning of the names of users who are members.
+    pub member_prefix: Option<Arc<str>>,
+    /// The managing account, and in it the people who wrote objects of this one.
+    pub parent: Option<ObjectsInScope>,
+    /// Whether an earlier pass found all roles and groups authorised. A pass over members only must not go on otherwise.
+    pub definitions_are_authorised: bool,
 }
 
 /// Result of a pass.

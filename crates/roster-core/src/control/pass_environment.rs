@@ -1,7 +1,7 @@
 //! Environment of one pass: the account's store and the API server. `reconcile`, `deletion` and `orphaned_accounts` use it;
 //! the controller's shell and the simulator implement it.
 
-use std::future::Future;
+use std::{collections::BTreeSet, future::Future};
 
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::{
     model::{AccountKey, Name, ObjectRef, Scope},
     plan::Observed,
     report::AccessChange,
-    state::RecreatedDefinitions,
+    state::{CatalogFacts, RecreatedDefinitions},
 };
 
 /// Result of a fresh read of an Account, its namespace and the definitions of Roster's kinds.
@@ -84,6 +84,17 @@ pub trait PassEnvironment: Sync {
     /// # Errors
     /// When the API server does not respond or refuses.
     fn read_fresh(&self, account: &AccountKey, uid: &str) -> impl Future<Output = Result<FreshRead, ApiFault>> + Send;
+
+    /// Returns the predefined roles of a catalog that a service account may grant in a namespace.
+    ///
+    /// # Errors
+    /// When the API server does not respond or refuses.
+    fn grants(
+        &self,
+        user: &str,
+        namespace: &Name,
+        catalog: &CatalogFacts,
+    ) -> impl Future<Output = Result<BTreeSet<Name>, ApiFault>> + Send;
 
     /// Reads again from the API server whether no IdentityStore of this name exists: a list may be stale, and an API
     /// server that has just started may briefly deny that it knows the kind.

@@ -14,13 +14,15 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
-use super::{FreshRead, Handle, Pass, PassEnvironment, Reconcile, causes, slices};
+use super::{ApiFault, FreshRead, Handle, Pass, PassEnvironment, Reconcile, causes, slices};
 use crate::{
+    authority::Pending,
     contract::{Batch, StoreError},
     evaluate::{
-        Context, Evaluation, Judged, Prepared, evaluate, judge, judge_with, plan_revocations,
+        Authority, Context, Evaluation, Judged, Prepared, evaluate, judge, judge_with, plan_revocations,
         plan_revocations_and_removals, prepare,
     },
     model::{Email, Scope},
@@ -31,18 +33,25 @@ use crate::{
 /// Makes the store hold the desired state within the scope, and reports the result.
 pub(super) async fn reconcile<E: PassEnvironment>(pass: &Pass, work: &Reconcile, environment: &E) -> PassReport {
     let prepared = environment.step("resolve", || prepared(work));
-    let context = Context { holding: work.holding, ..Context::new(pass.mark.clone(), work.objects.now) };
-    let judged = || judge(&prepared, &work.objects.members(), &context);
+    let mut context = Context { holding: work.holding, ..Context::new(pass.mark.clone(), work.objects.now) };
+    let judged = |context: &Context<'_>| judge(&prepared, &work.objects.members(), context);
     if pass.store_facts.is_none() {
-        return report::report(&work.objects, &judged(), &Ok(None));
+        return report::report(&work.objects, &judged(&context), &Ok(None));
     }
     // Two parallel passes that both remove members would not count each other's removals, unless all removals of the
     // other pass are in the store already.
     let may_remove = pass.parallel.as_ref().is_none_or(Handle::removals_are_applied);
     let observed = match observe(pass, work, environment).await {
         Ok(observed) => observed,
-        Err(error) => return report::report(&work.objects, &judged(), &Err(error)),
+        Err(error) => return report::report(&work.objects, &judged(&context), &Err(error)),
     };
+    let (authority, unknown_rights) = match authorise(pass, work, &observed, environment).await {
+        Ok(authority) => (authority, None),
+        Err(fault) => (Some(Authority::Unknown), Some(fault)),
+    };
+    let waits_for_authority = authority.is_none() || unknown_rights.is_some();
+    context.authority = authority.unwrap_or_default();
+    let context = context;
     let revocations_only = |judged: &Judged| plan_revocations(&prepared, judged, &observed, &context);
     let deletion_waits =
         matches!(work.revocations_only, Some(RevocationsOnly::ManagedAccounts | RevocationsOnly::DeletionHeld));
@@ -59,9 +68,11 @@ pub(super) async fn reconcile<E: PassEnvironment>(pass: &Pass, work: &Reconcile,
         let Evaluation { judged, plan } = evaluate(&prepared, &work.objects.members(), &observed, &context);
         (judged, plan)
     });
-    let waits = pass.parallel.is_some() && (plan.needs_account || plan.removes() && !may_remove);
+    let waits = waits_for_authority || pass.parallel.is_some() && (plan.needs_account || plan.removes() && !may_remove);
     let plan = if waits { revocations_only(&judged) } else { plan };
-    let fresh = if needs_fresh_read(&plan, work) {
+    let fresh = if unknown_rights.is_some() {
+        unknown_rights.map(Err)
+    } else if needs_fresh_read(&plan, work) {
         Some(environment.read_fresh(&pass.key, &pass.mark.uid).await)
     } else {
         None
@@ -112,7 +123,7 @@ pub(super) async fn reconcile<E: PassEnvironment>(pass: &Pass, work: &Reconcile,
     let failed_read = fault.is_some();
     let result = match (applied, fault) {
         (Ok(_), Some(fault)) => Err(StoreError::Unavailable(format!(
-            "the re-read that is needed before removals and grants failed: {fault}"
+            "asking the API server, which is needed before removals and grants, failed: {fault}"
         ))),
         (applied, _) => applied.map(|applied| {
             let interrupted = applied.interrupted || waits;
@@ -164,6 +175,37 @@ pub(super) fn prepared(work: &Reconcile) -> Prepared {
         Some(definitions) => Prepared::with_definitions(snapshot, definitions.clone()),
         None => prepare(snapshot),
     }
+}
+
+/// Judges who changed access in the account. Returns `None` if only another pass can: this one runs beside another one, and
+/// something was changed that needs authority.
+async fn authorise<E: PassEnvironment>(
+    pass: &Pass,
+    work: &Reconcile,
+    observed: &Observed,
+    environment: &E,
+) -> Result<Option<Authority>, ApiFault> {
+    let objects = &work.objects;
+    if work.revocations_only.is_some() {
+        return Ok(Some(Authority::Unknown));
+    }
+    let Some(judging) = &work.judging else { return Ok(Some(Authority::NotEnforced)) };
+    if objects.scope != Scope::Account && !judging.definitions_are_authorised {
+        return Ok(None);
+    }
+    let pending = environment.step("authorise", || Pending::of(objects, observed, &pass.mark, judging.parent.as_ref()));
+    if pass.parallel.is_some() && !pending.is_empty() {
+        return Ok(None);
+    }
+    let mut grants = BTreeMap::new();
+    for user in pending.pipelines() {
+        let Some(catalog) = &objects.snapshot.catalog else { break };
+        let roles = environment.grants(user, &objects.key.namespace, catalog).await?;
+        grants.insert(user.to_owned(), roles);
+    }
+    let prefix = judging.member_prefix.as_deref();
+    let authorised = environment.step("judge", || pending.settle(&grants, prefix));
+    Ok(Some(Authority::Judged(Arc::new(authorised))))
 }
 
 async fn observe<E: PassEnvironment>(pass: &Pass, work: &Reconcile, environment: &E) -> Result<Observed, StoreError> {

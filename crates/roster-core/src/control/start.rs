@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    Control, Delete, DeletionState, Effect, Handle, Now, Pass, PassId, PassWork, Permit, Reconcile,
+    Control, Delete, DeletionState, Effect, Handle, Judging, Now, Pass, PassId, PassWork, Permit, Reconcile,
     pass::Running,
     queue::{Admission, Completion, Lane, Pending, WaitingForPass},
     relist::Relist,
@@ -11,11 +11,13 @@ use super::{
     watches::Listed,
 };
 use crate::{
+    api::Enforcement,
+    authority::authors,
     model::{AccountKey, Email, KindName, Name, ObjectRef, Scope},
     plan::{GuardState, Mark},
     report::{self, RevocationsOnly},
-    resolve::admitted_children,
-    state::{AccountFacts, Counts, Held, Meta, Record},
+    resolve::{admitted_children, enforcement},
+    state::{AccountFacts, Counts, Held, Meta, ObjectsInScope, Record},
 };
 
 /// Wait before an object without an account is reported as such: the account may follow, and the order of apply must
@@ -84,7 +86,7 @@ impl Control {
             None
         } else if deletes && !may_delete {
             let revocations_only = self.revocations_only(key, shard, now);
-            self.reconcile(key, pending, revocations_only, now).map(|work| PassWork::Reconcile(Box::new(work)))
+            self.reconcile(key, pending, revocations_only, false, now).map(|work| PassWork::Reconcile(Box::new(work)))
         } else if deletes {
             self.delete(key, &record, pending, shard, now).map(|work| PassWork::Delete(Box::new(work)))
         } else {
@@ -95,11 +97,11 @@ impl Control {
                     if !matches!(revocations_only, Some(RevocationsOnly::Unknown(_) | RevocationsOnly::Listing(_))) =>
                 {
                     let why = revocations_only.unwrap_or(RevocationsOnly::Unprotected);
-                    let work = self.reconcile(key, pending, Some(why), now);
+                    let work = self.reconcile(key, pending, Some(why), false, now);
                     work.map(|work| PassWork::SetFinalizers(missing, Box::new(work)))
                 }
                 _ => {
-                    let work = self.reconcile(key, pending, revocations_only, now);
+                    let work = self.reconcile(key, pending, revocations_only, false, now);
                     work.map(|work| PassWork::Reconcile(Box::new(work)))
                 }
             }
@@ -181,7 +183,7 @@ impl Control {
         let record = self.index.accounts.get(key).and_then(|entry| entry.object.clone())?;
         let shard = self.shard_of(key);
         let permit = self.shards.permit(shard)?;
-        let work = self.reconcile(key, pending, self.revocations_only(key, shard, now), now)?;
+        let work = self.reconcile(key, pending, self.revocations_only(key, shard, now), true, now)?;
         Some(self.begin(key, &record, permit, PassWork::Reconcile(Box::new(work)), Some(other), now))
     }
 
@@ -254,7 +256,7 @@ impl Control {
             account: account.clone(),
             holding,
             decided,
-            meanwhile: self.reconcile(key, pending, Some(why), now)?,
+            meanwhile: self.reconcile(key, pending, Some(why), false, now)?,
             children,
         })
     }
@@ -265,16 +267,28 @@ impl Control {
         key: &AccountKey,
         pending: &Pending,
         revocations_only: Option<RevocationsOnly>,
+        is_parallel: bool,
         now: Now,
     ) -> Option<Reconcile> {
         let members = (!pending.whole && !pending.members.is_empty()).then_some(&pending.members);
+        let enforces = self.enforces(key);
+        let revision = self.index.accounts.get(key).map_or(0, |entry| entry.revision);
+        let is_authorised = self.accounts.get(key).is_some_and(|state| state.authorised == Some(revision));
+        // What waits for authority may not need to wait any more, whatever changes in the account.
+        let members = members.filter(|_| is_parallel || !enforces || is_authorised || revocations_only.is_some());
         let mut objects = self.index.in_scope(key, members, now.wall)?;
+        if let Some(members) = members.filter(|_| enforces && !is_parallel) {
+            let with_authors = members.union(&self.authors(&objects)).cloned().collect();
+            if with_authors != *members {
+                objects = self.index.in_scope(key, Some(&with_authors), now.wall)?;
+            }
+        }
+        let judging = enforces.then(|| Box::new(self.judging(&objects, is_authorised)));
         objects.counts = self.counts(key, members.is_none());
         if self.statuses.depth() > 0 {
             let stale: Vec<ObjectRef> = objects.references().filter(|it| self.statuses.concerns(it)).collect();
             objects.stale_statuses.extend(stale);
         }
-        let revision = self.index.accounts.get(key).map_or(0, |entry| entry.revision);
         Some(Reconcile {
             objects,
             known: self.accounts.get(key).and_then(|state| state.known(revision)),
@@ -285,7 +299,34 @@ impl Control {
             vanished: self.accounts.get(key).is_none_or(|state| state.confirmed != Some(state.vanished)),
             revocations_only,
             holding: self.holding(key),
+            judging,
         })
+    }
+
+    /// Returns whether an account enforces who may change access, and this controller judges it.
+    fn enforces(&self, key: &AccountKey) -> bool {
+        let Some(enforcing) = &self.setup.enforcing else { return false };
+        let Some(account) = self.index.accounts.get(key).and_then(|entry| entry.object.as_ref()) else { return false };
+        let spec = &account.facts.spec;
+        let store = self.index.stores.get(spec.store_ref.name.as_str());
+        enforcement(store.map(|store| &store.facts.spec), spec).max(enforcing.floor) == Enforcement::Enforce
+    }
+
+    /// Returns the members who wrote objects in scope.
+    fn authors(&self, objects: &ObjectsInScope) -> BTreeSet<Email> {
+        let members = objects.members.iter().flat_map(|(_, records)| records).map(|record| &record.meta);
+        let roles = objects.roles.iter().map(|record| &record.meta);
+        let groups = objects.groups.iter().map(|record| &record.meta);
+        let metas = members.chain(roles).chain(groups).chain([&objects.account.meta]);
+        let prefix = self.setup.enforcing.as_ref().and_then(|enforcing| enforcing.member_prefix.as_deref());
+        authors(metas, prefix)
+    }
+
+    fn judging(&self, objects: &ObjectsInScope, definitions_are_authorised: bool) -> Judging {
+        let parent = objects.snapshot.account.parent();
+        let parent = parent.and_then(|parent| self.index.in_scope(&parent, Some(&self.authors(objects)), objects.now));
+        let member_prefix = self.setup.enforcing.as_ref().and_then(|enforcing| enforcing.member_prefix.clone());
+        Judging { member_prefix, parent, definitions_are_authorised }
     }
 
     /// Returns whether the removal guard holds removals of an account: the last result of this process, or else the

@@ -11,6 +11,7 @@
 //! All functions are pure. Data of the whole account is shared, so that one member of an account of 50,000 costs as
 //! much to judge as one in an account of five, if the prepared definitions are reused.
 
+mod authorised;
 mod removal;
 mod time;
 
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 
 use self::time::{advise_on_time, deadlines};
 pub use self::{
+    authorised::{Authorised, Authority, MemberLimit},
     removal::{DeletionDecision, delete, judge_deletion, judge_removal},
     time::EXPIRES_SOON,
 };
@@ -65,6 +67,8 @@ pub struct Context<'a> {
     pub adoption: Option<Adoption>,
     /// Whether the removal guard already holds removals of this account.
     pub holding: GuardState,
+    /// What was authorised, where an account enforces who may change access.
+    pub authority: Authority,
 }
 
 /// Findings and desired content of an account, within a scope.
@@ -78,6 +82,8 @@ pub struct Judged {
     pub members: Vec<ResolvedMember>,
     /// Future instants at which a member's access begins or ends, or its end must be advised of.
     pub deadlines: Vec<(Timestamp, Email)>,
+    /// What was authorised, where the account enforces who may change access.
+    pub authorised: Option<Arc<Authorised>>,
     /// Owner named by the Account, if within the scope, with the desired content.
     owner: Option<(Email, DesiredMember)>,
     /// Time of the judgement.
@@ -106,7 +112,15 @@ impl Context<'_> {
     /// Returns a context without adjustments.
     #[must_use]
     pub const fn new(mark: Mark, now: Timestamp) -> Self {
-        Self { mark, now, only_reporting: false, approved: &[], adoption: None, holding: GuardState::Passes }
+        Self {
+            mark,
+            now,
+            only_reporting: false,
+            approved: &[],
+            adoption: None,
+            holding: GuardState::Passes,
+            authority: Authority::Unknown,
+        }
     }
 
     /// Applies the adjustments to the policy of an account.
@@ -147,6 +161,10 @@ impl Prepared {
         let mark = context.mark.clone();
         let mut policy = Policy::new(mark, store, &self.account.spec, &self.annotations, guarded_roles, context.now);
         policy.unmanaged_by = self.unmanaged_by();
+        policy.authorised = context.authority.objects();
+        if context.authority.judged().is_some_and(|authorised| authorised.account_waits) {
+            policy.paused = policy.paused.or(Some(Pause::Unauthorized));
+        }
         if self.is_replaced(observed) {
             policy.paused = Some(Pause::StoreReplaced);
         }
@@ -201,6 +219,7 @@ pub fn judge(prepared: &Prepared, members: &Members<'_>, context: &Context<'_>) 
         desired,
         members: resolved,
         deadlines: deadlines(members, context.now),
+        authorised: None,
         owner,
         now: context.now,
     }
@@ -211,11 +230,15 @@ pub fn judge(prepared: &Prepared, members: &Members<'_>, context: &Context<'_>) 
 #[must_use]
 pub fn judge_with(prepared: &Prepared, members: &Members<'_>, observed: &Observed, context: &Context<'_>) -> Judged {
     let mut judged = judge(prepared, members, context);
-    let Some((email, owner)) = judged.owner.take() else { return judged };
-    match plan::is_owner_in_force(&email, &judged.desired, observed, &context.mark) {
-        None => {}
-        Some(true) => drop(judged.desired.members.insert(email, owner)),
-        Some(false) => judged.take_for_member(&email, members),
+    if let Some((email, owner)) = judged.owner.take() {
+        match plan::is_owner_in_force(&email, &judged.desired, observed, &context.mark) {
+            None => {}
+            Some(true) => drop(judged.desired.members.insert(email, owner)),
+            Some(false) => judged.take_for_member(&email, members),
+        }
+    }
+    if let Some(authorised) = context.authority.judged() {
+        authorised.limit(&mut judged, members);
     }
     judged
 }

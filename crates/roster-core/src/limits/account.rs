@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     api::{
-        APPROVE_DEFINITION_ANNOTATION, APPROVE_REMOVAL_ANNOTATION, AccountSpec, DeletionPolicy, DriftPolicy,
-        Enforcement, IdentityStoreSpec, ManagedAccounts, ManagedFrom, PAUSED_ANNOTATION,
+        APPROVE_CHANGE_ANNOTATION, APPROVE_DEFINITION_ANNOTATION, APPROVE_REMOVAL_ANNOTATION, AccountSpec,
+        DeletionPolicy, DriftPolicy, Enforcement, IdentityStoreSpec, ManagedAccounts, ManagedFrom, PAUSED_ANNOTATION,
     },
     resolve::{Settings, check_every, leniency},
     state::AccountAnnotations,
@@ -182,6 +182,10 @@ fn annotations(limits: &mut Limits, from: &AccountAnnotations, to: &AccountAnnot
     let none = (Direction::Tightened, "no removals are approved in advance");
     let approved = (from.approved.as_deref(), to.approved.as_deref());
     limits.annotation(APPROVE_REMOVAL_ANNOTATION, approved, "removals of this hash pass the removal guard", none);
+    let none = (Direction::Tightened, "no change is approved that lacks the authority");
+    let change = (from.approved_change.as_deref(), to.approved_change.as_deref());
+    let passes = "changes of this hash take effect, although nobody with the authority made them";
+    limits.annotation(APPROVE_CHANGE_ANNOTATION, change, passes, none);
     let none = (Direction::Tightened, "changes that wait since a definition was recreated stay held");
     let definition = (from.definition.as_deref(), to.definition.as_deref());
     let there = "the objects of the recreated definition count as complete: waiting changes are applied";

@@ -24,7 +24,8 @@ pub use counted::{agree, counted, first_of};
 pub use explain::{Explanation, Grantor, Step, explain};
 pub use finding::{
     Advisory, CatalogFault, CatalogFaultKind, DuplicateMembership, FieldPath, Finding, FindingKind, Findings,
-    FindingsBuilder, ParentRefusal, Prerequisite, RolePrerequisite, SettingValue, Unavailable, Unknown, UnknownLevel,
+    FindingsBuilder, ParentRefusal, Prerequisite, RolePrerequisite, SettingValue, Unauthorized, Unavailable, Unknown,
+    UnknownLevel,
 };
 pub use names::{AccountKey, Email, InvalidEmail, Name};
 pub use object_ref::{KindName, ObjectRef};

@@ -12,6 +12,8 @@ pub enum Hold {
     Paused,
     /// The store that answers is not the one used so far.
     StoreReplaced,
+    /// The Account was changed without authority.
+    Unauthorized,
     /// The removal guard holds the removal back.
     Guarded,
     /// The object has drifted, and drift is only reported.
@@ -22,7 +24,7 @@ impl Hold {
     /// Returns whether this reason makes grants and definitions of all objects wait.
     #[must_use]
     pub const fn is_pause(self) -> bool {
-        matches!(self, Self::Paused | Self::StoreReplaced)
+        matches!(self, Self::Paused | Self::StoreReplaced | Self::Unauthorized)
     }
 
     /// Returns the word for the reason, as reports write it.
@@ -32,6 +34,7 @@ impl Hold {
             Self::NotOwned => "NotOwned",
             Self::Paused => "Paused",
             Self::StoreReplaced => "StoreReplaced",
+            Self::Unauthorized => "Unauthorized",
             Self::Guarded => "Guarded",
             Self::DriftReported => "DriftReported",
         }

@@ -123,6 +123,8 @@ pub enum Pause {
     Asked,
     /// The store that answers is not the one used so far.
     StoreReplaced,
+    /// The Account was changed without authority.
+    Unauthorized,
 }
 
 impl Pause {
@@ -132,6 +134,7 @@ impl Pause {
         match self {
             Self::Asked => Hold::Paused,
             Self::StoreReplaced => Hold::StoreReplaced,
+            Self::Unauthorized => Hold::Unauthorized,
         }
     }
 }

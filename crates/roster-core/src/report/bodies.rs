@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use super::{AccessReport, Detail, PassReport, Report};
 use crate::{
     api::{MemberAccess, SyncReason},
-    model::{AccountKey, FindingKind, Findings, KindName, Layout, Name, ObjectRef, Ranks, RoleName},
+    evaluate::Judged,
+    model::{
+        AccountKey, FieldPath, Finding, FindingKind, Findings, KindName, Layout, Name, ObjectRef, Ranks, RoleName,
+    },
     resolve::{Definitions, MemberView},
     state::{AccountFacts, Counts, GroupFacts, MemberFacts, ObjectsInScope, Record, RoleFacts, Seconds, Unreadable},
 };
@@ -52,6 +55,27 @@ pub(super) fn group_report(record: &Record<GroupFacts>, definitions: &Definition
     Report::new(record.facts.generation, Detail::Group { permissions, members }).with_findings(findings)
 }
 
+/// Returns whether a finding says that `enforcement` of an Account has no effect.
+pub(super) const fn says_not_enforced(finding: &Finding) -> bool {
+    matches!(finding.kind, FindingKind::EnforcementWithoutEffect(_))
+}
+
+/// Adds the faults of an object that somebody without the authority changed.
+pub(super) fn add_unauthorised(report: &mut Report, object: &ObjectRef, judged: &Judged) {
+    let Some(authorised) = &judged.authorised else { return };
+    let mut findings = report.findings.take().map(|findings| *findings).unwrap_or_default();
+    findings.retain(|finding| !says_not_enforced(finding));
+    for fault in authorised.findings.iter().filter(|fault| fault.object == *object) {
+        findings.push(fault.clone());
+    }
+    if let Some(hash) = authorised.hash.as_deref().filter(|_| object.kind == KindName::Account) {
+        let (changes, hash) = (authorised.findings.len() as u64, Name::new(hash));
+        let kind = FindingKind::ChangesHeld { changes, hash };
+        findings.push(Finding { object: object.clone(), field: FieldPath::WHOLE, kind });
+    }
+    *report = report.clone().with_findings(findings);
+}
+
 pub(super) fn account_report(
     record: &Record<AccountFacts>,
     definitions: &Definitions,
@@ -66,8 +90,13 @@ pub(super) fn account_report(
 
 /// Updates the advice on an Account to the counts. Returns whether the advice changed.
 pub fn readvise(report: &mut Report, facts: &AccountFacts, definitions: &Definitions, counts: &Counts) -> bool {
-    let advice = definitions.account_advice(facts, &counts.role_refs);
+    let mut advice = definitions.account_advice(facts, &counts.role_refs);
     let mut findings = report.findings.take().map(|findings| *findings).unwrap_or_default();
+    // Only a pass knows whether this controller enforces.
+    let is_enforced = !findings.iter().any(says_not_enforced);
+    advice.retain(|finding| !is_enforced || !says_not_enforced(finding));
+    let held = findings.iter().filter(|finding| matches!(finding.kind, FindingKind::ChangesHeld { .. })).cloned();
+    held.for_each(|finding| advice.push(finding));
     let changed = findings.set_advice(advice);
     *report = report.clone().with_findings(findings);
     changed

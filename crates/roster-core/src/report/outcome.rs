@@ -12,7 +12,8 @@ use super::{
     AccessReport, AppliedPlan, DriftReport, NoticeReason, PassCompletion, PassReport, Report, Synced, Waits,
     access::Circumstances,
     bodies::{
-        account_report, group_report, member_report, report_invitations, report_unaddressed, role_key, role_report,
+        account_report, add_unauthorised, group_report, member_report, report_invitations, report_unaddressed,
+        role_key, role_report, says_not_enforced,
     },
     drift::{drift_advice, sentences},
     messages::{SHOWN, failure, guard, held, listed},
@@ -21,7 +22,7 @@ use crate::{
     api::{DriftEntry, MemberAccess, PAUSED_ANNOTATION, SyncReason},
     contract::{Outcome, StoreError},
     evaluate::Judged,
-    model::{Email, FindingKind, KindName, Name, Scope, counted},
+    model::{Email, KindName, Name, Scope, counted},
     plan::{Change, Hold, NotOwned, ObjectKey, Phase, Plan},
     resolve::{Access, AccountResolution, Definitions, MemberContent, MemberView, ResolvedMember},
     state::{MemberFacts, ObjectsInScope, Record, Seconds},
@@ -82,6 +83,7 @@ impl<'a> Outcomes<'a> {
             if definitions.roles.get(&record.name).is_some_and(|role| role.usable) {
                 self.put_sync(&mut report, &ObjectKey::Role(role_key(record)));
             }
+            add_unauthorised(&mut report, &record.reference(KindName::Role), judged);
             outcome.add(pass, KindName::Role, record, report);
         }
         for record in &pass.groups {
@@ -89,6 +91,7 @@ impl<'a> Outcomes<'a> {
             if definitions.groups.contains_key(&record.name) {
                 self.put_sync(&mut report, &ObjectKey::Group(record.name.clone()));
             }
+            add_unauthorised(&mut report, &record.reference(KindName::UserGroup), judged);
             outcome.add(pass, KindName::UserGroup, record, report);
         }
         if pass.scope == Scope::Account {
@@ -168,6 +171,12 @@ impl<'a> Outcomes<'a> {
                 SyncReason::StoreReplaced,
                 "the store is not the one used so far; only revocations are applied until it is approved on the \
                  IdentityStore"
+                    .to_owned(),
+            ),
+            Hold::Unauthorized => (
+                SyncReason::Unauthorized,
+                "somebody without the authority changed the Account; only revocations are applied until that is undone, or \
+                 confirmed with `roster authorize`"
                     .to_owned(),
             ),
             Hold::Guarded => (SyncReason::RemovalGuarded, self.guard_message()),
@@ -314,6 +323,7 @@ impl<'a> Outcomes<'a> {
     fn account(&self, pass: &ObjectsInScope, judged: &Judged) -> Report {
         let definitions = &judged.definitions;
         let mut report = account_report(&pass.account, definitions, pass, Some(pass.now));
+        add_unauthorised(&mut report, &pass.account.reference(KindName::Account), judged);
         self.put_sync(&mut report, &ObjectKey::Account);
         if definitions.desired.is_none() && matches!(report.synced, Synced::Yes { .. }) {
             // The desired content is unknown, so the sync state is unknown.
@@ -372,6 +382,6 @@ fn owner(definitions: &Definitions, email: &Email) -> Option<Arc<MemberContent>>
 
 /// Returns the message for an Account whose enforcement has no effect; `None` if it has no such setting.
 fn not_enforced(report: &Report) -> Option<String> {
-    let advice = report.findings.as_ref()?.advice().map(|finding| &finding.kind);
-    advice.filter(|kind| matches!(kind, FindingKind::EnforcementWithoutEffect(_))).map(ToString::to_string).next()
+    let advice = report.findings.as_ref()?.advice();
+    advice.filter(|finding| says_not_enforced(finding)).map(|finding| finding.kind.to_string()).next()
 }

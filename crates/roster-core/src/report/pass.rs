@@ -34,6 +34,7 @@ pub fn report(pass: &ObjectsInScope, judged: &Judged, result: &Result<Option<App
         holds: None,
         withheld: None,
         replaced: matches!(result, Ok(Some(done)) if done.plan.replaced),
+        authorised: judged.authorised.as_ref().map(|authorised| authorised.hash.is_none()),
     };
     if let Ok(Some(done)) = result {
         outcome.guarded.clone_from(&done.plan.guarded);

@@ -68,6 +68,8 @@ pub struct PassReport {
     pub withheld: Option<BTreeMap<Email, Origin>>,
     /// Whether the store that answered is not the one used so far.
     pub replaced: bool,
+    /// Whether everything in the scope was authorised; `None` if nobody judged it.
+    pub authorised: Option<bool>,
 }
 
 /// How far a pass got, and how the rest is done.

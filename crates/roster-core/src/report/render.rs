@@ -304,6 +304,7 @@ impl Writer<'_> {
             (None, Synced::No(no)) => match no.0 {
                 SyncReason::StoreRejected
                 | SyncReason::StoreReplaced
+                | SyncReason::Unauthorized
                 | SyncReason::NotOwned
                 | SyncReason::RemovalGuarded
                 | SyncReason::NotSupportedByStore

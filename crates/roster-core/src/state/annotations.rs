@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     api::{
-        APPROVE_DEFINITION_ANNOTATION, APPROVE_REMOVAL_ANNOTATION, APPROVE_STORE_ANNOTATION, PAUSED_ANNOTATION,
-        RECONCILE_AT_ANNOTATION, ROLLOUT_ANNOTATION, STORE_ID_ANNOTATION, limits::MAX_LABEL,
+        APPROVE_CHANGE_ANNOTATION, APPROVE_DEFINITION_ANNOTATION, APPROVE_REMOVAL_ANNOTATION, APPROVE_STORE_ANNOTATION,
+        PAUSED_ANNOTATION, RECONCILE_AT_ANNOTATION, ROLLOUT_ANNOTATION, STORE_ID_ANNOTATION, limits::MAX_LABEL,
     },
     model::KindName,
 };
@@ -18,9 +18,13 @@ pub type Annotations = BTreeMap<String, String>;
 #[must_use]
 pub fn annotations_of(kind: KindName, all: &BTreeMap<String, String>) -> Option<Box<Annotations>> {
     let known: &[&str] = match kind {
-        KindName::Account => {
-            &[PAUSED_ANNOTATION, APPROVE_REMOVAL_ANNOTATION, APPROVE_DEFINITION_ANNOTATION, RECONCILE_AT_ANNOTATION]
-        }
+        KindName::Account => &[
+            PAUSED_ANNOTATION,
+            APPROVE_REMOVAL_ANNOTATION,
+            APPROVE_CHANGE_ANNOTATION,
+            APPROVE_DEFINITION_ANNOTATION,
+            RECONCILE_AT_ANNOTATION,
+        ],
         KindName::PermissionCatalog => &[ROLLOUT_ANNOTATION],
         KindName::IdentityStore => &[STORE_ID_ANNOTATION, APPROVE_STORE_ANNOTATION],
         KindName::Namespace
@@ -43,6 +47,8 @@ pub struct AccountAnnotations {
     pub paused: bool,
     /// Hash of the approved removals.
     pub approved: Option<Box<str>>,
+    /// Hash of the approved changes that nobody with the authority made.
+    pub approved_change: Option<Box<str>>,
     /// Creation time of a recreated definition; confirms that all objects of its kind exist again.
     pub definition: Option<Box<str>>,
 }
@@ -54,6 +60,7 @@ impl AccountAnnotations {
         Self {
             paused: annotation(PAUSED_ANNOTATION) == Some("true"),
             approved: text(APPROVE_REMOVAL_ANNOTATION),
+            approved_change: text(APPROVE_CHANGE_ANNOTATION),
             definition: text(APPROVE_DEFINITION_ANNOTATION),
         }
     }

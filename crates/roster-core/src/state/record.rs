@@ -33,9 +33,14 @@ pub struct Meta {
     pub finalizer: bool,
     /// Roster's annotations that have a meaning on this kind; `None` on most objects.
     pub annotations: Option<Box<Annotations>>,
+    /// Stamp that says whose the spec is, as it is written; `None` without one.
+    pub stamp: Option<Box<str>>,
     /// Digest of the status.
     pub status: StatusDigest,
 }
+
+/// Maximum length of a stamp that is kept, in bytes: a user's name and an address are much shorter.
+const MAX_STAMP: usize = 1024;
 
 impl Meta {
     /// Extracts the metadata that the controller needs of an object of this kind.
@@ -48,6 +53,12 @@ impl Meta {
             deleting: metadata.deletion_timestamp.is_some(),
             finalizer: metadata.finalizers.iter().flatten().any(|finalizer| finalizer == api::FINALIZER),
             annotations: metadata.annotations.as_ref().and_then(|all| annotations_of(kind, all)),
+            stamp: metadata
+                .annotations
+                .as_ref()
+                .and_then(|all| all.get(api::ACTOR_ANNOTATION))
+                .filter(|stamp| stamp.len() <= MAX_STAMP)
+                .map(|stamp| stamp.as_str().into()),
             status,
         }
     }
@@ -66,6 +77,7 @@ impl Meta {
             || self.deleting != earlier.deleting
             || self.finalizer != earlier.finalizer
             || self.annotations != earlier.annotations
+            || self.stamp != earlier.stamp
     }
 }
 

@@ -43,5 +43,6 @@ mod roles;
 mod rollout_pace;
 mod rooms;
 mod scenarios;
+mod settle;
 mod strategies;
 mod support;

@@ -15,9 +15,9 @@ const CORE: [(&str, &[&str]); 12] = [
     ("plan", &["api", "model", "state", "resolve"]),
     ("contract", &["api", "model", "state", "resolve", "plan"]),
     ("evaluate", &["api", "model", "state", "resolve", "plan"]),
-    ("authority", &["api", "model", "state", "resolve", "limits", "evaluate"]),
+    ("authority", &["api", "model", "state", "resolve", "limits", "plan", "evaluate"]),
     ("report", &["api", "model", "state", "resolve", "plan", "contract", "evaluate"]),
-    ("control", &["api", "model", "state", "resolve", "plan", "contract", "evaluate", "report"]),
+    ("control", &["api", "model", "state", "resolve", "plan", "contract", "evaluate", "authority", "report"]),
     ("testing", &["resolve", "plan"]),
 ];
 

@@ -2,6 +2,7 @@
 //! [`Running`](super::replica::Running).
 
 use std::{
+    collections::BTreeSet,
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Poll,
@@ -13,6 +14,7 @@ use roster_core::{
     control::{ApiFault, FreshRead, PassEnvironment, Permit},
     model::{AccountKey, Name, ObjectRef, Scope},
     plan::Observed,
+    state::CatalogFacts,
 };
 
 use crate::memory::OwnedBatch;
@@ -114,6 +116,10 @@ impl PassEnvironment for SimEnvironment {
             Answer::ReadFresh(result) => result,
             _ => mixed_up(),
         }
+    }
+
+    async fn grants(&self, _: &str, _: &Name, _: &CatalogFacts) -> Result<BTreeSet<Name>, ApiFault> {
+        Ok(BTreeSet::new())
     }
 
     async fn lacks_store(&self, name: &Name) -> Result<bool, ApiFault> {

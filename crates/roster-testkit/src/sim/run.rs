@@ -280,6 +280,7 @@ impl Sim {
         let time = self.clock.time;
         let replica = &mut self.replicas[number];
         replica.control = Some(Control::new(Setup {
+            enforcing: None,
             cluster: Name::const_new(CLUSTER),
             shards,
             max_concurrent_accounts: most,

@@ -278,6 +278,7 @@ impl Text {
             (Hold::NotOwned, "not managed by Roster, and not changed"),
             (Hold::Paused, "waits, because its store or account is paused"),
             (Hold::StoreReplaced, "waits, because the store is not the one used so far"),
+            (Hold::Unauthorized, "waits, because somebody without the authority changed the account"),
         ] {
             let objects: Vec<&str> =
                 account.holds.iter().filter(|held| held.hold == hold).map(|held| held.object.as_str()).collect();

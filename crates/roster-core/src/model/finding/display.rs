@@ -4,10 +4,13 @@
 use std::fmt;
 
 use super::{
-    Finding, FindingKind, Findings, SettingValue, Unavailable, Unknown, UnknownLevel,
+    Finding, FindingKind, Findings, SettingValue, Unauthorized, Unavailable, Unknown, UnknownLevel,
     shorten::{Counted, List, MOST, Quoted, Short},
 };
-use crate::model::{Grantor, Name, counted, suggest::did_you_mean};
+use crate::{
+    api::APPROVE_CHANGE_ANNOTATION,
+    model::{Grantor, Name, counted, suggest::did_you_mean},
+};
 
 /// Writes `field: sentence` as in a status; only the sentence if the finding is about the whole object.
 impl fmt::Display for Finding {
@@ -75,8 +78,8 @@ impl fmt::Display for FindingKind {
             Self::EnforcementWithoutEffect(enforcement) => {
                 write!(
                     f,
-                    "enforcement: {enforcement:?} is in force only in part: the admission webhook checks changes, and the controller \
-                     does not hold back what the webhook did not refuse"
+                    "enforcement: {enforcement:?} has an effect only where Roster enforces: with the admission webhook, which the chart \
+                     installs with webhook.enabled"
                 )
             }
             Self::TooFewHolders { role, holders, minimum, message } => {
@@ -293,6 +296,26 @@ impl fmt::Display for FindingKind {
             }
             Self::InvitationOnly => {
                 f.write_str("the catalog admits members by invitation only; create an Invitation instead")
+            }
+            Self::ChangesHeld { changes, hash } => {
+                let changes = counted(usize::try_from(*changes).unwrap_or(usize::MAX), "change");
+                write!(
+                    f,
+                    "{changes} without the authority wait (reason Unauthorized); an administrator lets them pass with `roster \
+                     authorize`, or with the annotation {APPROVE_CHANGE_ANNOTATION}={}",
+                    Short(hash)
+                )
+            }
+            Self::Unauthorized(change) => {
+                let Unauthorized { by, gone, why } = change.as_ref();
+                if let Some(gone) = gone {
+                    write!(f, "{gone:?} was deleted: ")?;
+                }
+                match by {
+                    Some(by) => write!(f, "{why} (applied by {})", Quoted(by))?,
+                    None => write!(f, "{why} (nobody recorded who applied this: no webhook answered at the time)")?,
+                }
+                f.write_str("; held until then, or until an administrator runs `roster authorize`")
             }
             Self::PlanNotEligible { feature, account } => {
                 write!(

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     Advisory, CatalogFault, CatalogFaultKind, DuplicateMembership, FieldPath, ParentRefusal, Prerequisite,
-    RolePrerequisite, SettingValue, Unavailable, Unknown, UnknownLevel,
+    RolePrerequisite, SettingValue, Unauthorized, Unavailable, Unknown, UnknownLevel,
 };
 use crate::{
     api::{Enforcement, InvalidReason},
@@ -255,6 +255,16 @@ pub enum FindingKind {
     InvitationMissing(Name),
     /// Membership: the catalog admits members by invitation only.
     InvitationOnly,
+    /// Any object of an account: somebody who lacks the authority changed it, or nobody knows who. What it gives more than
+    /// before does not take effect. On the Account for objects that are gone.
+    Unauthorized(Box<Unauthorized>),
+    /// Advice on an Account: changes of its objects wait, because nobody with the authority made them.
+    ChangesHeld {
+        /// Number of these changes.
+        changes: u64,
+        /// Hash that lets all of them pass.
+        hash: Name,
+    },
     /// Invitation: the account's plan does not have a required feature.
     PlanNotEligible {
         /// Name of the feature.
@@ -302,7 +312,9 @@ impl FindingKind {
             Self::DuplicateMembership(_) => Reason::DuplicateMembership,
             Self::InvitationMissing(_) | Self::InvitationOnly => Reason::InvitationRequired,
             Self::PlanNotEligible { .. } => Reason::PlanNotEligible,
+            Self::Unauthorized(_) => Reason::Unauthorized,
             Self::OwnerWithoutRole
+            | Self::ChangesHeld { .. }
             | Self::LooserThanStore { .. }
             | Self::EnforcementWithoutEffect(_)
             | Self::TooFewHolders { .. }

@@ -21,7 +21,7 @@ pub use catalog::{CatalogFault, CatalogFaultKind};
 pub use field::FieldPath;
 pub use kinds::{Finding, FindingKind, Findings};
 pub use parts::{
-    Advisory, DuplicateMembership, ParentRefusal, Prerequisite, RolePrerequisite, SettingValue, Unavailable, Unknown,
-    UnknownLevel,
+    Advisory, DuplicateMembership, ParentRefusal, Prerequisite, RolePrerequisite, SettingValue, Unauthorized,
+    Unavailable, Unknown, UnknownLevel,
 };
 pub(super) use shorten::Quoted;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::super::{AccountKey, Email, Name, suggest::closest};
+use super::super::{AccountKey, Email, Name, ObjectRef, suggest::closest};
 use crate::api::{AccountType, DriftPolicy, Enforcement, Unmanaged};
 
 /// Name that does not exist, and the one that was probably meant.
@@ -27,6 +27,17 @@ impl Unknown {
     pub fn alone(name: &str) -> Self {
         Self { name: Name::new(name), near: None }
     }
+}
+
+/// Change that somebody made without the authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unauthorized {
+    /// Name of the user who made it; `None` if nobody recorded it.
+    pub by: Option<Name>,
+    /// The object, if it is gone.
+    pub gone: Option<ObjectRef>,
+    /// Rule that the change breaks, as a sentence.
+    pub why: Box<str>,
 }
 
 /// Level that is not on the ladder of its section.

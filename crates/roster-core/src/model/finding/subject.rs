@@ -73,6 +73,8 @@ impl FindingKind {
             | Self::ExpiresSoon(_)
             | Self::HasExpired(_)
             | Self::PlanNotEligible { .. }
+            | Self::Unauthorized(_)
+            | Self::ChangesHeld { .. }
             | Self::Unreadable(_) => None,
         }
     }

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use roster_core::{
     api::{self, InvalidReason, InvitationPhase},
     evaluate::{Context, judge, prepare},
-    model::{AccountKey, Email, Findings, Name, Scope, Seed},
+    model::{AccountKey, Email, Findings, KindName, Name, Scope, Seed},
     resolve::{Definitions, Desired, MemberView},
     state::{
-        AccountFacts, CatalogFacts, GroupFacts, Index, InvitationFacts, MemberFacts, Meta, NamespaceRecord, Object,
-        Record, RoleFacts, Snapshot, SnapshotSource as _, StoreFacts,
+        AccountFacts, Annotations, CatalogFacts, GroupFacts, Index, InvitationFacts, MemberFacts, Meta,
+        NamespaceRecord, Object, Record, RoleFacts, Snapshot, SnapshotSource as _, StoreFacts,
     },
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -27,6 +27,10 @@ pub struct World {
     pub groups: BTreeMap<(AccountKey, Name), Arc<GroupFacts>>,
     pub members: BTreeMap<(AccountKey, Name), MemberFacts>,
     pub invitations: BTreeMap<(AccountKey, Name), InvitationFacts>,
+    /// Stamps, by kind and name; whose the specs are.
+    pub stamps: BTreeMap<(KindName, Name), String>,
+    /// Annotations of Accounts.
+    pub annotations: BTreeMap<AccountKey, Annotations>,
 }
 
 /// Result of resolving one account.
@@ -144,20 +148,20 @@ impl World {
             Object::Store(record(cluster(), Name::new(name), cluster(), facts.generation, facts.clone()))
         });
         let accounts = self.accounts.iter().map(|(key, facts)| {
-            Object::Account(record(
-                key.namespace.clone(),
-                key.name.clone(),
-                key.name.clone(),
-                facts.generation,
-                facts.clone(),
-            ))
+            let (namespace, name) = (key.namespace.clone(), key.name.clone());
+            let mut one = record(namespace, name.clone(), name, facts.generation, facts.clone());
+            one.meta.annotations = self.annotations.get(key).cloned().map(Box::new);
+            Object::Account(self.stamped(KindName::Account, one))
         });
-        let roles = self.roles.iter().map(|(key, facts)| Object::Role(owned(key, facts.generation, facts.clone())));
-        let groups = self.groups.iter().map(|(key, facts)| Object::Group(owned(key, facts.generation, facts.clone())));
-        let members = self
-            .members
-            .iter()
-            .map(|(key, facts)| Object::Member(owned(key, facts.generation, Arc::new(facts.clone()))));
+        let roles = self.roles.iter().map(|(key, facts)| {
+            Object::Role(self.stamped(KindName::Role, owned(key, facts.generation, facts.clone())))
+        });
+        let groups = self.groups.iter().map(|(key, facts)| {
+            Object::Group(self.stamped(KindName::UserGroup, owned(key, facts.generation, facts.clone())))
+        });
+        let members = self.members.iter().map(|(key, facts)| {
+            Object::Member(self.stamped(KindName::Membership, owned(key, facts.generation, Arc::new(facts.clone()))))
+        });
         let invitations = self
             .invitations
             .iter()
@@ -167,6 +171,11 @@ impl World {
             index.apply(object, |_| None);
         }
         index
+    }
+
+    fn stamped<F>(&self, kind: KindName, mut record: Record<F>) -> Record<F> {
+        record.meta.stamp = self.stamps.get(&(kind, record.name.clone())).map(|stamp| stamp.as_str().into());
+        record
     }
 
     pub fn snapshot(&self, account: &str) -> Snapshot {

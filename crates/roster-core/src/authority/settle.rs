@@ -1,0 +1,493 @@
+//! Judges the objects of an account as they are, whoever admitted them: what was changed since they were last authorised, by
+//! whom, and whether they may. The controller calls it in each pass of an account that enforces authority.
+//!
+//! ```text
+//!  objects ─┐                ┌─ authorised ──► Known ─┐
+//!           ├─► Pending::of ─┤                        ├─ judge_change, one after another ──► Authorised
+//!  store ───┘                └─ changes, by whom ─────┘
+//! ```
+//!
+//! A store keeps the authorised objects with each entry. So nobody loses what was authorised because a grantor leaves, and what
+//! was changed while no webhook answered is found. A change that gives nobody more needs no authority. All others wait, each
+//! by itself, until whoever made them has the authority: the order in which they were made does not matter.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Actor, Capacity, Change, Edit, Stamp, Verdict, judge_change, known::Known, texts};
+use crate::{
+    evaluate::{Authorised, Context, MemberLimit, judge, prepare},
+    model::{Email, FieldPath, Finding, FindingKind, KindName, Name, ObjectRef, RoleName, Scope, Unauthorized},
+    plan::{Existing, Mark, ObjectKey, Observed},
+    state::{AccountFacts, MemberFacts, Meta, ObjectsInScope, Record, RoleFacts, Snapshot, SnapshotSource as _},
+};
+
+/// Beginning of the name of every service account.
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
+
+/// Whose the present spec of an object is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Author {
+    /// Its stamp says so.
+    Known(Stamp),
+    /// It has no stamp of its generation, or it is gone.
+    Unrecorded,
+}
+
+impl Author {
+    fn of(meta: &Meta) -> Self {
+        // A deletion raises the generation by one.
+        let generation = meta.generation - i64::from(meta.deleting);
+        let stamp = meta.stamp.as_deref().and_then(Stamp::parse);
+        let is_present = |stamp: &Stamp| stamp.generation == meta.generation || stamp.generation == generation;
+        stamp.filter(is_present).map_or(Self::Unrecorded, Self::Known)
+    }
+}
+
+/// Returns the address of the member who is the user of this name, if any. `prefix` begins the names of all members.
+#[must_use]
+pub fn address_of(user: &str, prefix: Option<&str>) -> Option<Email> {
+    let name = user.strip_prefix(prefix?)?;
+    // Two users whose names differ by look-alike characters must not be one member.
+    if user.starts_with("system:") || !name.is_ascii() { None } else { Email::parse(name).ok() }
+}
+
+/// Returns the members who wrote objects, from the stamps of these.
+#[must_use]
+pub fn authors<'a>(metas: impl IntoIterator<Item = &'a Meta>, prefix: Option<&str>) -> BTreeSet<Email> {
+    let member = |meta: &Meta| match Author::of(meta) {
+        Author::Known(Stamp { capacity: Capacity::Own, user, .. }) => address_of(&user, prefix),
+        Author::Known(Stamp { capacity: Capacity::For(address), .. }) => Email::parse(&address).ok(),
+        Author::Known(_) | Author::Unrecorded => None,
+    };
+    metas.into_iter().filter_map(member).collect()
+}
+
+/// Change of one object since it was authorised.
+struct PendingChange {
+    entry: ObjectKey,
+    object: ObjectRef,
+    change: Change,
+    author: Author,
+    /// UID and generation of the object; empty for one that is gone.
+    version: String,
+    /// Text of the objects behind the entry, with this change.
+    text: Arc<str>,
+}
+
+fn version(meta: &Meta) -> String {
+    format!("{}/{}", meta.uid, meta.generation)
+}
+
+/// Objects of an account in the scope of a pass, compared with what was authorised of them.
+pub struct Pending<'a> {
+    objects: &'a ObjectsInScope,
+    known: Known<'a>,
+    texts: HashMap<ObjectKey, Arc<str>>,
+    /// Entries of people of which the store does not say what was authorised.
+    unknown: BTreeSet<Email>,
+    account: Option<PendingChange>,
+    changes: Vec<PendingChange>,
+}
+
+/// What a store says about the objects behind an entry.
+enum Stored<'a> {
+    /// They were authorised as this text says.
+    Authorised(&'a str),
+    /// They were applied before anybody asked for authority.
+    Applied,
+    /// The entry is there, and it does not say.
+    Unknown,
+    /// There is no entry of ours.
+    Missing,
+}
+
+impl<'a> Pending<'a> {
+    /// Compares the objects in scope with what the store says was authorised of them. In a scope of members, roles, groups
+    /// and the Account must have been authorised by an earlier pass. `parent` has the managing account, and in it the people
+    /// who wrote objects of this one.
+    #[must_use]
+    pub fn of(
+        objects: &'a ObjectsInScope,
+        observed: &Observed,
+        mark: &Mark,
+        parent: Option<&'a ObjectsInScope>,
+    ) -> Self {
+        let known = Known::new(objects, parent);
+        let (texts, unknown) = (HashMap::new(), BTreeSet::new());
+        let mut pending = Self { objects, known, texts, unknown, account: None, changes: Vec::new() };
+        if objects.scope == Scope::Account {
+            pending.compare_account(observed, mark);
+            pending.compare_roles(observed, mark);
+            pending.compare_groups(observed, mark);
+        } else {
+            let Snapshot { roles, groups, .. } = &objects.snapshot;
+            pending.known.snapshot.roles.clone_from(roles);
+            pending.known.snapshot.groups.clone_from(groups);
+        }
+        for (email, records) in &objects.members {
+            let stored = stored(observed.members.get(email), mark);
+            let now = || records.iter().map(|record| record.facts.as_ref());
+            pending.compare_member(email, records, &stored, texts::of_memberships(now()));
+        }
+        // The owner has no Membership; the Account says who it is.
+        if let Some(owner) = objects.snapshot.account.owner().filter(|owner| objects.scope.contains(owner)) {
+            pending.texts.entry(ObjectKey::Member(owner)).or_insert_with(|| texts::of_memberships([]));
+        }
+        pending
+    }
+
+    fn compare_account(&mut self, observed: &Observed, mark: &Mark) {
+        let facts = &self.objects.snapshot.account;
+        let now = texts::of_account(facts);
+        let before = match stored(observed.account.as_ref(), mark) {
+            Stored::Authorised(text) if *text == *now => Some(None),
+            Stored::Authorised(text) => texts::account(facts, text).map(Some),
+            Stored::Applied | Stored::Unknown => Some(None),
+            Stored::Missing => None,
+        };
+        if before != Some(None) {
+            let annotations = &self.objects.snapshot.annotations;
+            let revision = |facts: &_| Arc::new((AccountFacts::clone(facts), annotations.clone()));
+            let before = before.flatten().map(|before| revision(&before));
+            self.account = Some(PendingChange {
+                entry: ObjectKey::Account,
+                object: self.objects.key.object(),
+                change: Change::Account(self.objects.key.clone(), Edit { before, after: Some(revision(facts)) }),
+                author: Author::of(&self.objects.account.meta),
+                version: version(&self.objects.account.meta),
+                text: now.clone(),
+            });
+        }
+        self.texts.insert(ObjectKey::Account, now);
+    }
+
+    fn compare_roles(&mut self, observed: &Observed, mark: &Mark) {
+        let mut behind: BTreeMap<RoleName, Vec<&Arc<RoleFacts>>> = BTreeMap::new();
+        let catalog = self.objects.snapshot.catalog.iter().flat_map(|catalog| &catalog.spec.roles);
+        behind.extend(catalog.map(|role| (RoleName::predefined(&role.name), Vec::new())));
+        for role in &self.objects.snapshot.roles {
+            let name = match role.spec.overrides.as_deref() {
+                Some(overridden) => RoleName::predefined(overridden),
+                None => RoleName::custom(&role.name),
+            };
+            behind.entry(name).or_default().push(role);
+        }
+        for (name, now) in behind {
+            let text = texts::of_roles(now.iter().map(|facts| facts.as_ref()));
+            let before = match stored(observed.roles.get(&name), mark) {
+                Stored::Authorised(stored) if *stored != *text => texts::roles(stored).unwrap_or_default(),
+                Stored::Authorised(_) | Stored::Applied | Stored::Unknown => {
+                    now.iter().for_each(|facts| self.known.snapshot.roles.push((*facts).clone()));
+                    self.texts.insert(ObjectKey::Role(name), text);
+                    continue;
+                }
+                Stored::Missing => Vec::new(),
+            };
+            let before: Vec<Arc<RoleFacts>> = before.into_iter().map(Arc::new).collect();
+            let key = self.objects.key.clone();
+            let changes = changes(
+                &before,
+                &now.into_iter().cloned().collect::<Vec<_>>(),
+                |facts| &facts.name,
+                |a, b| a.spec == b.spec,
+            );
+            for (of, edit) in changes {
+                let author = self.objects.roles.iter().find(|record| record.name == of && edit.after.is_some());
+                self.changes.push(PendingChange {
+                    entry: ObjectKey::Role(name.clone()),
+                    object: self.object(KindName::Role, &of),
+                    author: author.map_or(Author::Unrecorded, |record| Author::of(&record.meta)),
+                    version: author.map(|record| version(&record.meta)).unwrap_or_default(),
+                    change: Change::Role(key.clone(), edit),
+                    text: text.clone(),
+                });
+            }
+            self.known.snapshot.roles.extend(before.iter().cloned());
+            self.texts.insert(ObjectKey::Role(name), texts::of_roles(before.iter().map(Arc::as_ref)));
+        }
+        self.known.snapshot.roles.sort_by(|one, other| one.name.cmp(&other.name));
+    }
+
+    fn compare_groups(&mut self, observed: &Observed, mark: &Mark) {
+        for group in &self.objects.snapshot.groups {
+            let (entry, text) = (ObjectKey::Group(group.name.clone()), texts::of_group(group));
+            let before = match stored(observed.groups.get(&group.name), mark) {
+                Stored::Authorised(stored) if *stored != *text => texts::group(stored),
+                Stored::Authorised(_) | Stored::Applied | Stored::Unknown => {
+                    self.known.snapshot.groups.push(group.clone());
+                    self.texts.insert(entry, text);
+                    continue;
+                }
+                Stored::Missing => None,
+            };
+            let before = before.map(Arc::new);
+            let record = self.objects.groups.iter().find(|record| record.name == group.name);
+            self.changes.push(PendingChange {
+                entry: entry.clone(),
+                object: self.object(KindName::UserGroup, &group.name),
+                author: record.map_or(Author::Unrecorded, |record| Author::of(&record.meta)),
+                version: record.map(|record| version(&record.meta)).unwrap_or_default(),
+                change: Change::Group(
+                    self.objects.key.clone(),
+                    Edit { before: before.clone(), after: Some(group.clone()) },
+                ),
+                text,
+            });
+            self.texts.extend(before.as_deref().map(|before| (entry, texts::of_group(before))));
+            self.known.snapshot.groups.extend(before);
+        }
+    }
+
+    fn compare_member(
+        &mut self,
+        email: &Email,
+        records: &[Arc<Record<MemberFacts>>],
+        stored: &Stored<'_>,
+        now: Arc<str>,
+    ) {
+        let entry = ObjectKey::Member(email.clone());
+        let before = match stored {
+            Stored::Authorised(text) if **text != *now => texts::memberships(email, text).unwrap_or_default(),
+            Stored::Authorised(_) | Stored::Applied => {
+                records.iter().for_each(|record| self.known.add(email, record.facts.clone()));
+                self.texts.insert(entry, now);
+                return;
+            }
+            Stored::Unknown => {
+                self.unknown.insert(email.clone());
+                Vec::new()
+            }
+            Stored::Missing => Vec::new(),
+        };
+        let before: Vec<Arc<MemberFacts>> = before.into_iter().map(Arc::new).collect();
+        let after: Vec<Arc<MemberFacts>> = records.iter().map(|record| record.facts.clone()).collect();
+        let is_same =
+            |one: &MemberFacts, other: &MemberFacts| texts::of_memberships([one]) == texts::of_memberships([other]);
+        for (of, edit) in changes(&before, &after, |facts| &facts.name, is_same) {
+            let record = records.iter().find(|record| record.name == of);
+            self.changes.push(PendingChange {
+                entry: entry.clone(),
+                object: self.object(KindName::Membership, &of),
+                author: record.map_or(Author::Unrecorded, |record| Author::of(&record.meta)),
+                version: record.map(|record| version(&record.meta)).unwrap_or_default(),
+                change: Change::Membership(self.objects.key.clone(), edit),
+                text: now.clone(),
+            });
+        }
+        if !matches!(stored, Stored::Missing) {
+            self.texts.insert(entry, texts::of_memberships(before.iter().map(Arc::as_ref)));
+        }
+        before.into_iter().for_each(|facts| self.known.add(email, facts));
+    }
+
+    fn object(&self, kind: KindName, name: &Name) -> ObjectRef {
+        ObjectRef { kind, namespace: self.objects.key.namespace.clone(), name: name.clone() }
+    }
+
+    /// Returns whether nothing was changed since it was authorised.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.account.is_none() && self.changes.is_empty()
+    }
+
+    /// Returns the service accounts whose rights decide about changes.
+    pub fn pipelines(&self) -> BTreeSet<&str> {
+        fn user_of(change: &PendingChange) -> Option<&str> {
+            match &change.author {
+                Author::Known(Stamp { capacity: Capacity::Own, user, .. }) => Some(user.as_str()),
+                Author::Known(_) | Author::Unrecorded => None,
+            }
+        }
+        let users = self.account.iter().chain(&self.changes).filter_map(user_of);
+        users.filter(|user| user.starts_with(SERVICE_ACCOUNT)).collect()
+    }
+
+    /// Judges the changes. `grants` has the predefined roles that each service account may grant here, and `prefix` begins
+    /// the names of all members.
+    #[must_use]
+    pub fn settle(mut self, grants: &BTreeMap<String, BTreeSet<Name>>, prefix: Option<&str>) -> Authorised {
+        let now = self.objects.now;
+        let actor = |author: &Author| match author {
+            Author::Known(Stamp { capacity: Capacity::Administrator, .. }) => Actor::Administrator,
+            Author::Known(Stamp { capacity: Capacity::For(address), .. }) => {
+                Email::parse(address).map_or_else(|_| Actor::Pipeline(BTreeSet::new()), Actor::Member)
+            }
+            Author::Known(Stamp { capacity: Capacity::Own, user, .. }) => match address_of(user, prefix) {
+                Some(email) => Actor::Member(email),
+                None => Actor::Pipeline(grants.get(user).cloned().unwrap_or_default()),
+            },
+            Author::Unrecorded => Actor::Pipeline(BTreeSet::new()),
+        };
+        let mut held: Vec<(PendingChange, Verdict)> = Vec::new();
+        if let Some(change) = self.account.take() {
+            let verdict = judge_change(&self.known, &change.change, &actor(&change.author), now);
+            if verdict.is_held() {
+                held.push((change, verdict));
+            }
+        }
+        let account_waits = !held.is_empty();
+        let mut waiting = std::mem::take(&mut self.changes);
+        // What one change gives somebody, they may need for another one.
+        while !waiting.is_empty() {
+            let (before, mut again) = (waiting.len(), Vec::new());
+            for change in waiting {
+                let verdict = judge_change(&self.known, &change.change, &actor(&change.author), now);
+                if verdict.is_held() {
+                    again.push((change, verdict));
+                } else {
+                    self.accept(&change);
+                }
+            }
+            if again.len() == before {
+                held.extend(again);
+                break;
+            }
+            waiting = again.into_iter().map(|(change, _)| change).collect();
+        }
+        let hash = (!held.is_empty()).then(|| hash(&held));
+        if hash.as_deref() == self.objects.snapshot.annotations.approved_change.as_deref() {
+            for (change, _) in std::mem::take(&mut held) {
+                self.accept(&change);
+            }
+            return self.authorised(Vec::new(), false, None);
+        }
+        self.authorised(held, account_waits, hash)
+    }
+
+    fn accept(&mut self, change: &PendingChange) {
+        self.known.make(&change.change);
+        match &change.entry {
+            ObjectKey::Account => drop(self.texts.insert(ObjectKey::Account, change.text.clone())),
+            ObjectKey::Member(email) => {
+                self.unknown.remove(email);
+                let text = texts::of_memberships(self.known.memberships(email));
+                self.texts.insert(change.entry.clone(), text);
+            }
+            ObjectKey::Role(name) => {
+                let behind = |facts: &&Arc<RoleFacts>| match facts.spec.overrides.as_deref() {
+                    Some(overridden) => *name == RoleName::predefined(overridden),
+                    None => *name == RoleName::custom(&facts.name),
+                };
+                let text = texts::of_roles(self.known.snapshot.roles.iter().filter(behind).map(Arc::as_ref));
+                self.texts.insert(change.entry.clone(), text);
+            }
+            ObjectKey::Group(name) => {
+                let group = self.known.snapshot.groups.iter().find(|group| group.name == *name);
+                let text = group.map(|group| texts::of_group(group));
+                self.texts.extend(text.map(|text| (change.entry.clone(), text)));
+            }
+        }
+    }
+
+    fn authorised(
+        mut self,
+        held: Vec<(PendingChange, Verdict)>,
+        account_waits: bool,
+        hash: Option<String>,
+    ) -> Authorised {
+        let mut limited = Authorised { account_waits, hash, ..Authorised::default() };
+        let mut people = BTreeSet::new();
+        let mut is_defined_anew = false;
+        for (change, verdict) in &held {
+            match &change.entry {
+                ObjectKey::Account => {}
+                ObjectKey::Role(_) | ObjectKey::Group(_) => is_defined_anew = true,
+                ObjectKey::Member(email) => drop(people.insert(email.clone())),
+            }
+            limited.findings.push(self.finding(change, verdict));
+        }
+        if account_waits && let Some(text) = held.iter().find(|(change, _)| change.entry == ObjectKey::Account) {
+            // What the store has stays there.
+            let before = match &text.0.change {
+                Change::Account(_, Edit { before: Some(before), .. }) => Some(texts::of_account(&before.0)),
+                _ => None,
+            };
+            self.texts.remove(&ObjectKey::Account);
+            self.texts.extend(before.map(|text| (ObjectKey::Account, text)));
+        }
+        if is_defined_anew || !people.is_empty() {
+            let scope =
+                if is_defined_anew { self.objects.scope.clone() } else { Scope::Members(people.into_iter().collect()) };
+            let prepared = prepare(&self.known.snapshot);
+            let members = self.known.members(&self.objects.key, &scope);
+            let context = Context::new(
+                Mark { cluster: Name::default(), account: self.objects.key.clone(), uid: Name::default() },
+                self.objects.now,
+            );
+            let desired = members.map(|members| judge(&prepared, &members, &context).desired);
+            if let Some(mut desired) = desired {
+                limited.definitions = desired.definitions.clone().filter(|_| is_defined_anew);
+                let concerned = self.objects.members.iter().filter(|(email, _)| scope.contains(email));
+                for (email, _) in concerned {
+                    let limit = match desired.members.remove(email) {
+                        _ if self.unknown.contains(email) => MemberLimit::AsStored,
+                        Some(member) => MemberLimit::AtMost(Box::new(member)),
+                        None => MemberLimit::Nothing,
+                    };
+                    limited.members.insert(email.clone(), limit);
+                }
+            }
+        }
+        limited.objects = Arc::new(self.texts);
+        limited
+    }
+
+    /// Returns the fault of an object that was changed without authority. If it is gone, the Account has the fault.
+    fn finding(&self, change: &PendingChange, verdict: &Verdict) -> Finding {
+        let why = verdict.violations.iter().find(|violation| violation.widens());
+        let by = match &change.author {
+            Author::Known(stamp) => Some(match &stamp.capacity {
+                Capacity::For(address) => Name::from(format!("{} for {address}", stamp.user)),
+                Capacity::Own | Capacity::Administrator => Name::new(&stamp.user),
+            }),
+            Author::Unrecorded => None,
+        };
+        let is_gone = match &change.change {
+            Change::Role(_, edit) => edit.after.is_none(),
+            Change::Membership(_, edit) => edit.after.is_none(),
+            _ => false,
+        };
+        let why = why.map(ToString::to_string).unwrap_or_default();
+        let gone = is_gone.then(|| change.object.clone());
+        let kind = FindingKind::Unauthorized(Box::new(Unauthorized { by, gone, why: why.into() }));
+        let object = if is_gone { self.objects.key.object() } else { change.object.clone() };
+        Finding { object, field: FieldPath::WHOLE, kind }
+    }
+}
+
+/// Returns what a store says about the objects behind an entry.
+fn stored<'o, C>(existing: Option<&'o Existing<C>>, mark: &Mark) -> Stored<'o> {
+    let ours = existing.filter(|existing| existing.mark.as_ref() == Some(mark));
+    match ours.map(|existing| existing.fingerprint.as_ref()) {
+        None => Stored::Missing,
+        Some(None) => Stored::Unknown,
+        Some(Some(fingerprint)) => fingerprint.authorised.as_deref().map_or(Stored::Applied, Stored::Authorised),
+    }
+}
+
+/// Returns the objects that differ between two lists, by name.
+fn changes<F: Clone>(
+    before: &[Arc<F>],
+    after: &[Arc<F>],
+    name: impl Fn(&F) -> &Name,
+    is_same: impl Fn(&F, &F) -> bool,
+) -> Vec<(Name, Edit<F>)> {
+    let names: BTreeSet<&Name> = before.iter().chain(after).map(|facts| name(facts)).collect();
+    let find = |all: &[Arc<F>], wanted: &Name| all.iter().find(|facts| name(facts) == wanted).cloned();
+    let edits = names.into_iter().map(|of| (of.clone(), Edit { before: find(before, of), after: find(after, of) }));
+    edits.filter(|(_, edit)| edit.both().is_none_or(|(one, other)| !is_same(one, other))).collect()
+}
+
+/// Returns the hash that lets these changes pass: of the objects, and of what they are now.
+fn hash(held: &[(PendingChange, Verdict)]) -> String {
+    let mut parts: Vec<String> =
+        held.iter().map(|(change, _)| format!("{}\0{}\0{}\0", change.entry, change.version, change.text)).collect();
+    parts.sort();
+    let digest = Sha256::digest(parts.concat());
+    digest[..16].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
