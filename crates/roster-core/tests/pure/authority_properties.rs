@@ -8,14 +8,14 @@ use std::{
 
 use crate::{
     strategies::{self, Event, MEMBERS, cases},
-    support::{World, email},
+    support::{Memory, World, email},
 };
 use jiff::Timestamp;
 use proptest::{collection::vec, prelude::*};
 use roster_core::{
     api::{AdministrationAction as Action, AdministrationRule, HeldBy},
-    authority::{Actor, Change, Edit, judge_change},
-    evaluate::{Context, judge, prepare},
+    authority::{Actor, Change, Edit, Pending, judge_change},
+    evaluate::{Authority, Context, evaluate, judge, prepare},
     model::{AccountKey, Email, Name, Ranks, RoleName, Scope},
     resolve::{Access, AccountResolution, Holder},
     state::{CatalogFacts, GroupFacts, RoleFacts, SnapshotSource as _},
@@ -204,8 +204,93 @@ fn governed() -> BoxedStrategy<World> {
         .boxed()
 }
 
+/// Makes a pass of an account that enforces who may change access, without any webhook.
+fn pass(world: &World, memory: &mut Memory, authority: Option<&BTreeMap<String, BTreeSet<Name>>>, now: Timestamp) {
+    let (index, mark) = (world.index(), crate::support::mark(&key()));
+    let objects = index.in_scope(&key(), None, now).unwrap();
+    let observed = memory.observe(&Scope::Account, now);
+    let authority = authority.map_or(Authority::NotEnforced, |grants| {
+        let pending = Pending::of(&objects, &observed, &mark, None);
+        Authority::Judged(Arc::new(pending.settle(grants, Some("oidc:"))))
+    });
+    let context = Context { authority, ..Context::new(mark.clone(), now) };
+    let plan = evaluate(&prepare(&objects.snapshot), &objects.members(), &observed, &context).plan;
+    memory.apply(&plan, &mark, now);
+}
+
+/// What the store gives people at the moment.
+fn given(memory: &Memory, now: Timestamp) -> BTreeMap<Email, Ranks> {
+    let rows = memory.members.iter().filter_map(|(email, row)| Some((email, row.content.as_ref()?)));
+    rows.map(|(email, content)| (email.clone(), content.ranks_at(now))).collect()
+}
+
+/// Stamps the changed object, or leaves the stamp that it had.
+fn stamp(world: &mut World, change: &Change, user: Option<&str>) {
+    let (kind, name) = change.object();
+    let generation = match change {
+        Change::Membership(_, edit) => edit.after.as_ref().map(|facts| facts.generation),
+        Change::Role(_, edit) => edit.after.as_ref().map(|facts| facts.generation),
+        Change::Group(_, edit) => edit.after.as_ref().map(|facts| facts.generation),
+        _ => None,
+    };
+    if let (Some(user), Some(generation)) = (user, generation) {
+        world.stamps.insert((kind, name), format!("{generation}:{user}"));
+    } else {
+        world.stamps.remove(&(kind, name));
+    }
+}
+
 proptest! {
     #![proptest_config(cases(400))]
+
+    /// No webhook refuses anything: whatever one actor applies, and whatever vanishes, is there when a pass begins.
+    #[test]
+    fn a_store_gives_nobody_more_than_the_actor_held_though_no_webhook_refuses_anything(
+        world in governed(),
+        events in vec((strategies::event(), any::<bool>(), prop::bool::weighted(0.8)), 1..40),
+        who in 0..=MEMBERS,
+        pipeline in prop::option::weighted(0.2, 0..3_usize),
+    ) {
+        const PIPELINE: &str = "system:serviceaccount:acme:flux";
+        let now = Timestamp::from_second(1_000).unwrap();
+        let (mut world, mut memory) = (world, Memory::default());
+        pass(&world, &mut memory, None, now);
+        pass(&world, &mut memory, Some(&BTreeMap::new()), now);
+        let first = given(&memory, now);
+        let person = if who == MEMBERS { email("olga@acme.example") } else { email(&format!("m{who}@acme.example")) };
+        let sections = world.catalogs["catalog"].spec.sections.len();
+        let none = || Ranks::none(sections);
+        let (user, grants, most) = match pipeline {
+            Some(place) => {
+                let compiled = world.catalogs["catalog"].compiled.clone().unwrap();
+                let role = compiled.roles.iter().find(|role| role.name == format!("r{place}"));
+                let most = role.map_or_else(none, |role| role.ranks.clone());
+                let grants = BTreeSet::from([Name::new(format!("r{place}"))]);
+                (PIPELINE.to_owned(), BTreeMap::from([(PIPELINE.to_owned(), grants)]), most)
+            }
+            None => {
+                let most = first.get(&person).cloned().unwrap_or_else(none);
+                (format!("oidc:{person}"), BTreeMap::new(), most)
+            }
+        };
+        for (event, passes, recorded) in events {
+            for change in changes(&world, event) {
+                if is_possible(&change) {
+                    make(&mut world, &change);
+                    stamp(&mut world, &change, recorded.then_some(&*user));
+                }
+            }
+            if !passes {
+                continue;
+            }
+            pass(&world, &mut memory, Some(&grants), now);
+            let last = given(&memory, now);
+            assert_bounded("given", &first, &last, &most)?;
+            let own = |given: &BTreeMap<Email, Ranks>| given.get(&person).cloned().unwrap_or_else(none);
+            let rose = !own(&last).is_at_most(&own(&first));
+            prop_assert!(!rose || pipeline.is_some(), "{person} raised themselves");
+        }
+    }
 
     #[test]
     fn no_sequence_of_changes_by_one_actor_gives_more_than_they_held(
