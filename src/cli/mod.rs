@@ -3,6 +3,7 @@
 mod apply;
 mod ask;
 mod audit;
+mod authorize;
 mod block;
 mod can_i;
 mod change;
@@ -72,6 +73,7 @@ enum Command {
     Review(review::Args),
     Drift(drift::Args),
     Reset(reset::Args),
+    Authorize(authorize::Args),
     Status(status::Args),
     Block(block::Args),
     Unblock(unblock::Args),
@@ -145,6 +147,7 @@ async fn run(asked: Command) -> anyhow::Result<u8> {
         Command::Review(args) => Box::pin(review::run(args)).await,
         Command::Drift(args) => drift::run(args).await,
         Command::Reset(args) => reset::run(args).await,
+        Command::Authorize(args) => authorize::run(args).await,
         Command::Status(args) => status::run(args).await,
         Command::Block(args) => block::run(args).await,
         Command::Unblock(args) => unblock::run(args).await,

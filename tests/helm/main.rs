@@ -13,6 +13,7 @@
 
 mod charts;
 mod conform;
+mod held;
 mod hook;
 mod lifecycle;
 mod people;

@@ -69,22 +69,22 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: grants-f
 subjects: [{kind: ServiceAccount, name: pipeline, namespace: flux-system}]
 ";
 
-const CAROL: &str = "oidc:carol@interlink.example";
+pub const CAROL: &str = "oidc:carol@interlink.example";
 const RHEA: &str = "oidc:rhea@retail.example";
 const PORTAL: &str = "system:serviceaccount:shop:portal";
-const PIPELINE: &str = "system:serviceaccount:flux-system:pipeline";
+pub const PIPELINE: &str = "system:serviceaccount:flux-system:pipeline";
 /// In the group `platform`, which administers.
-const PIA: &str = "pia";
+pub const PIA: &str = "pia";
 
 /// A release with the webhook.
-struct Scene {
-    release: Release,
-    webhook: Option<ControllerProcess>,
+pub struct Scene {
+    pub release: Release,
+    pub webhook: Option<ControllerProcess>,
     folder: PathBuf,
 }
 
 impl Scene {
-    async fn new(name: &str) -> Self {
+    pub async fn new(name: &str) -> Self {
         let release = Release::install(name, CHART, &VALUES).await;
         release.plane.definitions_established().await;
         let folder = release.folder.join("ca");
@@ -169,7 +169,7 @@ subjects: [{kind: ServiceAccount, name: roster-webhook-certificate, namespace: r
     }
 
     /// Starts the webhook as its pod would, and lets the API server call it here.
-    async fn start(&mut self) {
+    pub async fn start(&mut self) {
         let release = &self.release;
         let spec = release.json(&["get", "-n", SYSTEM, "deployment/roster-webhook"]).await;
         let spec = &spec["spec"]["template"]["spec"];
@@ -212,7 +212,7 @@ spec: {accountRef: {name: probe}, user: {email: probe@shop.example}}
     }
 
     /// Returns what kubectl prints for a user: errors and warnings first.
-    async fn kubectl_as(&self, user: &str, groups: &[&str], args: &[&str], stdin: Option<&str>) -> String {
+    pub async fn kubectl_as(&self, user: &str, groups: &[&str], args: &[&str], stdin: Option<&str>) -> String {
         let mut all = vec!["--as", user];
         let groups: Vec<String> = groups.iter().map(|group| format!("--as-group={group}")).collect();
         all.extend(groups.iter().map(String::as_str));
@@ -222,7 +222,7 @@ spec: {accountRef: {name: probe}, user: {email: probe@shop.example}}
     }
 
     /// Applies an object as a user, and returns what kubectl prints.
-    async fn apply_as(&self, user: &str, yaml: &str) -> String {
+    pub async fn apply_as(&self, user: &str, yaml: &str) -> String {
         let groups: &[&str] = if user == PIA { &["platform"] } else { &[] };
         self.kubectl_as(user, groups, &["apply", "--server-side", "--force-conflicts", "-f", "-"], Some(yaml)).await
     }
@@ -234,7 +234,7 @@ spec: {accountRef: {name: probe}, user: {email: probe@shop.example}}
 }
 
 /// A Membership with this role in an account; `more` are further fields of its spec.
-fn membership(name: &str, account: &str, role: &str, more: &str) -> String {
+pub fn membership(name: &str, account: &str, role: &str, more: &str) -> String {
     format!(
         "
 apiVersion: roster.dev/v1alpha1

@@ -49,6 +49,13 @@ spec:
     {{- with .Values.controller.clusterId }}
     - --cluster-id={{ . }}
     {{- end }}
+    {{- if .Values.webhook.enabled }}
+    - --enforce
+    - --enforcement-floor={{ .Values.webhook.enforcementFloor }}
+    {{- with .Values.webhook.memberPrefix }}
+    - {{ printf "--member-prefix=%s" . | quote }}
+    {{- end }}
+    {{- end }}
     {{- with .Values.controller.extraArgs }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

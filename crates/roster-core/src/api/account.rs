@@ -272,9 +272,24 @@ pub struct AccountStatus {
     /// Removals that are held back until they are approved; absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_removals: Option<HeldRemovals>,
+    /// Changes that wait because nobody with the authority made them; absent if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_changes: Option<HeldChanges>,
     /// Differences between the store and what was applied to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftStatus>,
+}
+
+/// Changes that wait because nobody with the authority made them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldChanges {
+    /// Number of changed objects.
+    #[schemars(schema_with = "schema::total")]
+    pub changes: i64,
+    /// Value of the annotation `roster.dev/approve-change` that lets exactly these changes pass.
+    #[schemars(length(max = MAX_LABEL))]
+    pub hash: String,
 }
 
 /// Removals that are held back.

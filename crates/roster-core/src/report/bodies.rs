@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{AccessReport, Detail, PassReport, Report};
 use crate::{
-    api::{MemberAccess, SyncReason},
+    api::{HeldChanges, MemberAccess, SyncReason},
     evaluate::Judged,
     model::{
         AccountKey, FieldPath, Finding, FindingKind, Findings, KindName, Layout, Name, ObjectRef, Ranks, RoleName,
@@ -70,6 +70,10 @@ pub(super) fn add_unauthorised(report: &mut Report, object: &ObjectRef, judged: 
     }
     if let Some(hash) = authorised.hash.as_deref().filter(|_| object.kind == KindName::Account) {
         let (changes, hash) = (authorised.findings.len() as u64, Name::new(hash));
+        if let Detail::Account { held_changes, .. } = &mut report.detail {
+            let changes = i64::try_from(changes).unwrap_or(i64::MAX);
+            *held_changes = Some(HeldChanges { changes, hash: hash.to_string() });
+        }
         let kind = FindingKind::ChangesHeld { changes, hash };
         findings.push(Finding { object: object.clone(), field: FieldPath::WHOLE, kind });
     }
@@ -113,6 +117,7 @@ pub fn account_detail(counts: &Counts, has_owner: bool, catalog: Option<i64>, ch
         catalog,
         checked: checked.map(Seconds::of),
         held_removals: None,
+        held_changes: None,
     }
 }
 

@@ -77,6 +77,7 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
             catalog,
             checked,
             held_removals,
+            held_changes,
         } => finish(&api::AccountStatus {
             observed_generation,
             conditions,
@@ -88,6 +89,7 @@ pub fn render(report: &Report, was: &StatusDigest, now: Timestamp) -> Result<Ren
             catalog_generation: *catalog,
             last_checked_time: writer.last_checked(*checked).map(time),
             held_removals: held_removals.clone(),
+            held_changes: held_changes.clone(),
             drift: writer.drift_status(),
         }),
         Detail::Role { permissions, changes, members } => finish(&api::RoleStatus {

@@ -130,6 +130,8 @@ pub enum Detail {
         checked: Option<Seconds>,
         /// Removals that the guard holds back.
         held_removals: Option<api::HeldRemovals>,
+        /// Changes that wait because nobody with the authority made them.
+        held_changes: Option<api::HeldChanges>,
     },
     /// Role.
     Role {
