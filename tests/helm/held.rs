@@ -29,7 +29,8 @@ async fn reason(scene: &Scene, name: &str, wanted: &str) -> String {
 async fn held(scene: &Scene, name: &str) -> BTreeSet<String> {
     let person = format!(" {name}@retail.example ");
     let all = access(&scene.release.file()).await;
-    all.into_iter().filter_map(|one| Some(one.split_once(&person)?.1.to_owned())).collect()
+    let granted = all.into_iter().filter(|one| !one.ends_with("(0)"));
+    granted.filter_map(|one| Some(one.split_once(&person)?.1.to_owned())).collect()
 }
 
 /// `roster authorize`, as a user.
