@@ -20,21 +20,18 @@ impl Admission {
     /// Returns the answer to a change.
     ///
     /// A pipeline is never refused: tools that apply a whole repository apply nothing of it if one object is refused,
-    /// revocations included. A service account that may grant nothing is no pipeline: everybody who may make one could
-    /// pass for it.
+    /// revocations included. The controller holds back what exceeds its grants.
     #[must_use]
     pub fn of(verdict: &Verdict, actor: &Actor, enforcement: Enforcement) -> Self {
         let mut warnings = Vec::new();
         let mut refusal = None;
         match enforcement {
             Enforcement::Off => return Self { refusal, warnings },
-            Enforcement::Enforce if !is_pipeline(actor) => refusal = one_sentence(verdict),
-            Enforcement::Enforce => {
-                let exceeds = verdict.violations.iter().map(|violation| {
-                    format!("{violation}; a service account is not refused, and nothing holds this back yet")
-                });
-                warnings.extend(exceeds);
+            Enforcement::Enforce if matches!(actor, Actor::Pipeline(_)) => {
+                let exceeds = verdict.violations.iter();
+                warnings.extend(exceeds.map(|violation| format!("{violation}; it is admitted, and held until then")));
             }
+            Enforcement::Enforce => refusal = one_sentence(verdict),
             Enforcement::Warn => {
                 let refused = verdict.violations.iter();
                 warnings
@@ -46,10 +43,6 @@ impl Admission {
         }
         Self { refusal, warnings }
     }
-}
-
-fn is_pipeline(actor: &Actor) -> bool {
-    matches!(actor, Actor::Pipeline(roles) if !roles.is_empty())
 }
 
 /// Returns all rules that a change breaks as one sentence.
@@ -115,18 +108,12 @@ mod tests {
 
     #[test]
     fn a_pipeline_is_warned_and_never_refused() {
-        let pipeline = Actor::Pipeline([Name::new("finance")].into());
-        let answer = Admission::of(&verdict(2, 0), &pipeline, Enforcement::Enforce);
-        assert_eq!(answer.refusal, None);
-        assert_eq!(answer.warnings.len(), 2);
-        assert!(answer.warnings[0].contains("a service account is not refused"), "{answer:?}");
-    }
-
-    #[test]
-    fn a_service_account_that_may_grant_nothing_is_refused() {
-        let account = Actor::Pipeline(BTreeSet::new());
-        assert!(Admission::of(&verdict(1, 0), &account, Enforcement::Enforce).refusal.is_some());
-        assert_eq!(Admission::of(&verdict(0, 1), &account, Enforcement::Enforce).refusal, None);
+        for roles in [BTreeSet::new(), BTreeSet::from([Name::new("finance")])] {
+            let answer = Admission::of(&verdict(2, 0), &Actor::Pipeline(roles), Enforcement::Enforce);
+            assert_eq!(answer.refusal, None);
+            assert_eq!(answer.warnings.len(), 2);
+            assert!(answer.warnings[0].contains("it is admitted, and held until then"), "{answer:?}");
+        }
     }
 
     #[test]

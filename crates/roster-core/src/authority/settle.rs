@@ -18,7 +18,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Actor, Capacity, Change, Edit, Stamp, Verdict, judge_change, known::Known, texts};
+use super::{Actor, Capacity, Change, Edit, Stamp, Verdict, Violation, judge_change, known::Known, texts};
 use crate::{
     evaluate::{Authorised, Context, MemberLimit, judge, prepare},
     model::{Email, FieldPath, Finding, FindingKind, KindName, Name, ObjectRef, RoleName, Scope, Unauthorized},
@@ -447,12 +447,21 @@ impl<'a> Pending<'a> {
             }),
             Author::Unrecorded => None,
         };
+        let is_member = why.is_some_and(|why| matches!(why, Violation::MoreThanHeld { actor: Some(_), .. }));
         let is_gone = match &change.change {
             Change::Role(_, edit) => edit.after.is_none(),
             Change::Membership(_, edit) => edit.after.is_none(),
             _ => false,
         };
-        let why = why.map(ToString::to_string).unwrap_or_default();
+        // Whoever is neither member nor pipeline has no limit that could be named.
+        let has_limit = match &change.author {
+            Author::Known(stamp) => {
+                stamp.capacity != Capacity::Own || stamp.user.starts_with(SERVICE_ACCOUNT) || is_member
+            }
+            Author::Unrecorded => false,
+        };
+        let given = || why.and_then(|why| why.given()).filter(|_| !has_limit);
+        let why = given().or_else(|| why.map(ToString::to_string)).unwrap_or_default();
         let gone = is_gone.then(|| change.object.clone());
         let kind = FindingKind::Unauthorized(Box::new(Unauthorized { by, gone, why: why.into() }));
         let object = if is_gone { self.objects.key.object() } else { change.object.clone() };

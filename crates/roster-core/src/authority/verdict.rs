@@ -1,10 +1,10 @@
-//! Defines verdicts, and says them in sentences. Read by the command line and, later, by webhook and controller.
+//! Defines verdicts, and says them in sentences. Read by the command line, the webhook and the controller.
 
 use std::fmt;
 
 use crate::{
     api::{AdministrationAction, AdministrationRule},
-    model::{AccountKey, Email, Name, RoleName, first_of},
+    model::{AccountKey, Email, Name, RoleName, counted, first_of},
 };
 
 /// Maximum number of names in one sentence.
@@ -194,6 +194,24 @@ impl Violation {
             | Self::UnknownActor { .. } => true,
             // A Membership of the owner grants nothing, and taking away is no widening.
             Self::HoldsMore { .. } | Self::Owner { .. } => false,
+        }
+    }
+}
+
+impl Violation {
+    /// Returns what the change gives, without whose business that would be; `None` where the rule is about something else.
+    pub(super) fn given(&self) -> Option<String> {
+        match self {
+            Self::MoreThanHeld { subjects, section, level, others, .. } => {
+                let more =
+                    if *others == 0 { String::new() } else { format!(", and more in {}", counted(*others, "section")) };
+                Some(format!("spec: this gives {} {section}: {level}{more}", first_of(subjects, SHOWN)))
+            }
+            Self::RoleNotHeld { subjects, role, .. } => Some(format!(
+                "spec: this gives {} the role {role}, by which the catalog lets people administer",
+                first_of(subjects, SHOWN)
+            )),
+            _ => None,
         }
     }
 }

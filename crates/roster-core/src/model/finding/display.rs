@@ -311,11 +311,17 @@ impl fmt::Display for FindingKind {
                 if let Some(gone) = gone {
                     write!(f, "{gone:?} was deleted: ")?;
                 }
-                match by {
-                    Some(by) => write!(f, "{why} (applied by {})", Quoted(by))?,
-                    None => write!(f, "{why} (nobody recorded who applied this: no webhook answered at the time)")?,
+                let until = "until somebody with the authority applies it, or an administrator runs `roster authorize`";
+                match (by, gone) {
+                    (Some(by), _) => write!(f, "{why} (applied by {}); held {until}", Quoted(by)),
+                    (None, Some(_)) => write!(f, "{why}; held until an administrator runs `roster authorize`"),
+                    (None, None) => {
+                        write!(
+                            f,
+                            "{why}; no webhook answered when it was applied, so nobody knows by whom; held {until}"
+                        )
+                    }
                 }
-                f.write_str("; held until then, or until an administrator runs `roster authorize`")
             }
             Self::PlanNotEligible { feature, account } => {
                 write!(
