@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     api::{AccountType, AdministrationAction as Action, AdministrationRule, HeldBy},
+    evaluate::Prepared,
     model::{AccountKey, Email, Name, PredefinedRole, Ranks, RoleName, Scope},
     resolve::EffectiveCatalog,
     state::{AccountFacts, InvitationFacts, MemberFacts, Snapshot, SnapshotSource},
@@ -25,6 +26,17 @@ use crate::{
 /// before the change.
 #[must_use]
 pub fn judge_change<S: SnapshotSource>(source: &S, change: &Change, actor: &Actor, now: Timestamp) -> Verdict {
+    judge_prepared(source, change, actor, now, None)
+}
+
+/// Judges like [`judge_change`]. `prepared` has the definitions of the change's account, if they are resolved already.
+pub(super) fn judge_prepared<S: SnapshotSource>(
+    source: &S,
+    change: &Change,
+    actor: &Actor,
+    now: Timestamp,
+    prepared: Option<&Prepared>,
+) -> Verdict {
     if change.is_unchanged() {
         return Verdict::default();
     }
@@ -37,7 +49,7 @@ pub fn judge_change<S: SnapshotSource>(source: &S, change: &Change, actor: &Acto
             let violations = administrators::of_account_change(source, key, edit, actor, now);
             with_effects(source, change, violations, now)
         }
-        (_, Some(key)) => in_account(source, key, change, actor, now),
+        (_, Some(key)) => in_account(source, key, change, actor, now, prepared),
         (_, None) => with_effects(source, change, administrators::of_cluster(actor), now),
     };
     if matches!(actor, Actor::Pipeline(_)) {
@@ -95,9 +107,15 @@ fn in_account<S: SnapshotSource>(
     change: &Change,
     actor: &Actor,
     now: Timestamp,
+    prepared: Option<&Prepared>,
 ) -> Verdict {
     let overlay = Overlay::new(source, change);
-    let (before, after) = (View::of(source, key), View::of(&overlay, key));
+    // A Membership is no definition.
+    let prepared = prepared.filter(|_| matches!(change, Change::Membership(..)));
+    let (before, after) = match prepared {
+        Some(prepared) => (View::with(source, key, prepared), View::with(&overlay, key, prepared)),
+        None => (View::of(source, key), View::of(&overlay, key)),
+    };
     let exists = before.is_some();
     let resolved = match (&before, &after) {
         (Some(before), Some(after)) => {

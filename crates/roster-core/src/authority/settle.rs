@@ -12,18 +12,24 @@
 //! by itself, until whoever made them has the authority: the order in which they were made does not matter.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Actor, Capacity, Change, Edit, Stamp, Verdict, Violation, judge_change, known::Known, texts};
+use super::{Actor, Capacity, Change, Edit, Stamp, Verdict, Violation, judge::judge_prepared, known::Known, texts};
 use crate::{
+    api::{AccountSpec, Owner, Permissions, RoleSpec, UserGroupSpec},
     evaluate::{Authorised, Context, MemberLimit, judge, prepare},
-    model::{Email, FieldPath, Finding, FindingKind, KindName, Name, ObjectRef, RoleName, Scope, Unauthorized},
+    model::{
+        Email, FieldPath, Finding, FindingKind, KindName, Ladder, Name, ObjectRef, Ranks, RoleName, Scope, Unauthorized,
+    },
     plan::{Existing, Mark, ObjectKey, Observed},
-    state::{AccountFacts, MemberFacts, Meta, ObjectsInScope, Record, RoleFacts, Snapshot, SnapshotSource as _},
+    resolve::{MemberContent, RevocationReason},
+    state::{
+        AccountFacts, GroupFacts, MemberFacts, Meta, ObjectsInScope, Record, RoleFacts, Snapshot, SnapshotSource as _,
+    },
 };
 
 /// Beginning of the name of every service account.
@@ -88,9 +94,12 @@ pub struct Pending<'a> {
     objects: &'a ObjectsInScope,
     known: Known<'a>,
     texts: HashMap<ObjectKey, Arc<str>>,
-    /// Entries of people of which the store does not say what was authorised.
+    /// People who have an entry of which the store does not say what was authorised.
     unknown: BTreeSet<Email>,
-    account: Option<PendingChange>,
+    /// Hash of the changes that were let pass last.
+    approved: Option<String>,
+    /// Whether the Account as it was authorised resolves: it has the same catalog and parent.
+    resolves_as_before: bool,
     changes: Vec<PendingChange>,
 }
 
@@ -118,8 +127,15 @@ impl<'a> Pending<'a> {
         parent: Option<&'a ObjectsInScope>,
     ) -> Self {
         let known = Known::new(objects, parent);
-        let (texts, unknown) = (HashMap::new(), BTreeSet::new());
-        let mut pending = Self { objects, known, texts, unknown, account: None, changes: Vec::new() };
+        let mut pending = Self {
+            objects,
+            known,
+            texts: HashMap::new(),
+            unknown: BTreeSet::new(),
+            approved: None,
+            resolves_as_before: true,
+            changes: Vec::new(),
+        };
         if objects.scope == Scope::Account {
             pending.compare_account(observed, mark);
             pending.compare_roles(observed, mark);
@@ -130,9 +146,7 @@ impl<'a> Pending<'a> {
             pending.known.snapshot.groups.clone_from(groups);
         }
         for (email, records) in &objects.members {
-            let stored = stored(observed.members.get(email), mark);
-            let now = || records.iter().map(|record| record.facts.as_ref());
-            pending.compare_member(email, records, &stored, texts::of_memberships(now()));
+            pending.compare_member(email, records, observed.members.get(email), mark);
         }
         // The owner has no Membership; the Account says who it is.
         if let Some(owner) = objects.snapshot.account.owner().filter(|owner| objects.scope.contains(owner)) {
@@ -142,28 +156,58 @@ impl<'a> Pending<'a> {
     }
 
     fn compare_account(&mut self, observed: &Observed, mark: &Mark) {
-        let facts = &self.objects.snapshot.account;
-        let now = texts::of_account(facts);
-        let before = match stored(observed.account.as_ref(), mark) {
-            Stored::Authorised(text) if *text == *now => Some(None),
-            Stored::Authorised(text) => texts::account(facts, text).map(Some),
-            Stored::Applied | Stored::Unknown => Some(None),
-            Stored::Missing => None,
+        let (facts, annotations) = (&self.objects.snapshot.account, &self.objects.snapshot.annotations);
+        let existing = observed.account.as_ref();
+        let before = match stored(existing, mark) {
+            Stored::Authorised(text) => texts::account(facts, text),
+            Stored::Applied => Some(((**facts).clone(), None)),
+            Stored::Unknown | Stored::Missing => None,
         };
-        if before != Some(None) {
-            let annotations = &self.objects.snapshot.annotations;
-            let revision = |facts: &_| Arc::new((AccountFacts::clone(facts), annotations.clone()));
-            let before = before.flatten().map(|before| revision(&before));
-            self.account = Some(PendingChange {
-                entry: ObjectKey::Account,
-                object: self.objects.key.object(),
-                change: Change::Account(self.objects.key.clone(), Edit { before, after: Some(revision(facts)) }),
-                author: Author::of(&self.objects.account.meta),
-                version: version(&self.objects.account.meta),
-                text: now.clone(),
-            });
+        let before = match (before, existing.and_then(|existing| existing.content.as_ref())) {
+            (Some((before, approved)), _) => {
+                self.approved = approved;
+                Some(before)
+            }
+            // Of the owner, the entry itself says who it was.
+            (None, Some(content)) if !matches!(stored(existing, mark), Stored::Missing) => {
+                let mut spec = facts.spec.clone();
+                let owner = content.owner.as_ref().map(|owner| Owner { email: owner.to_string(), display_name: None });
+                if content.owner != facts.owner() {
+                    spec.owner = owner;
+                }
+                Some(AccountFacts { spec, ..(**facts).clone() })
+            }
+            _ => None,
+        };
+        let text = texts::of_account(before.as_ref().unwrap_or(facts), self.approved.as_deref());
+        self.texts.insert(ObjectKey::Account, text);
+        if before.as_ref().is_some_and(|before| before.spec == facts.spec) {
+            return;
         }
-        self.texts.insert(ObjectKey::Account, now);
+        let refers =
+            |facts: &AccountFacts| (facts.spec.catalog_ref.clone(), facts.parent(), facts.spec.store_ref.clone());
+        self.resolves_as_before = before.as_ref().is_some_and(|before| refers(before) == refers(facts));
+        // Nobody is an owner who is not authorised; whatever revokes counts.
+        let known = before.clone().filter(|_| self.resolves_as_before);
+        let mut known = known.unwrap_or_else(|| AccountFacts {
+            spec: AccountSpec { owner: None, ..facts.spec.clone() },
+            ..(**facts).clone()
+        });
+        known.spec.suspended |= facts.spec.suspended;
+        known.generation = facts.generation;
+        self.known.snapshot.account = Arc::new(known);
+        let revision = |facts: &AccountFacts| Arc::new((facts.clone(), annotations.clone()));
+        self.changes.push(PendingChange {
+            entry: ObjectKey::Account,
+            object: self.objects.key.object(),
+            change: Change::Account(
+                self.objects.key.clone(),
+                Edit { before: before.as_ref().map(revision), after: Some(revision(facts)) },
+            ),
+            author: Author::of(&self.objects.account.meta),
+            version: version(&self.objects.account.meta),
+            text: texts::of_account(facts, self.approved.as_deref()),
+        });
     }
 
     fn compare_roles(&mut self, observed: &Observed, mark: &Mark) {
@@ -180,8 +224,11 @@ impl<'a> Pending<'a> {
         for (name, now) in behind {
             let text = texts::of_roles(now.iter().map(|facts| facts.as_ref()));
             let before = match stored(observed.roles.get(&name), mark) {
-                Stored::Authorised(stored) if *stored != *text => texts::roles(stored).unwrap_or_default(),
-                Stored::Authorised(_) | Stored::Applied | Stored::Unknown => {
+                Stored::Authorised(stored) if *stored != *text => {
+                    texts::roles(stored).unwrap_or_else(|| as_stored(observed, &name, &now))
+                }
+                Stored::Unknown => as_stored(observed, &name, &now),
+                Stored::Authorised(_) | Stored::Applied => {
                     now.iter().for_each(|facts| self.known.snapshot.roles.push((*facts).clone()));
                     self.texts.insert(ObjectKey::Role(name), text);
                     continue;
@@ -217,8 +264,11 @@ impl<'a> Pending<'a> {
         for group in &self.objects.snapshot.groups {
             let (entry, text) = (ObjectKey::Group(group.name.clone()), texts::of_group(group));
             let before = match stored(observed.groups.get(&group.name), mark) {
-                Stored::Authorised(stored) if *stored != *text => texts::group(stored),
-                Stored::Authorised(_) | Stored::Applied | Stored::Unknown => {
+                Stored::Authorised(stored) if *stored != *text => {
+                    texts::group(stored).or_else(|| group_as_stored(observed, group))
+                }
+                Stored::Unknown => group_as_stored(observed, group),
+                Stored::Authorised(_) | Stored::Applied => {
                     self.known.snapshot.groups.push(group.clone());
                     self.texts.insert(entry, text);
                     continue;
@@ -247,23 +297,29 @@ impl<'a> Pending<'a> {
         &mut self,
         email: &Email,
         records: &[Arc<Record<MemberFacts>>],
-        stored: &Stored<'_>,
-        now: Arc<str>,
+        existing: Option<&Existing<MemberContent>>,
+        mark: &Mark,
     ) {
         let entry = ObjectKey::Member(email.clone());
-        let before = match stored {
-            Stored::Authorised(text) if **text != *now => texts::memberships(email, text).unwrap_or_default(),
+        let now = texts::of_memberships(records.iter().map(|record| record.facts.as_ref()));
+        let stored = stored(existing, mark);
+        let content = existing.and_then(|existing| existing.content.as_ref());
+        // A pass that only revokes suspends, and leaves what was authorised.
+        let is_suspended = content.is_some_and(|content| content.ended == Some(RevocationReason::Suspended));
+        let mut before = match &stored {
+            Stored::Authorised(text) if **text != *now || is_suspended => texts::memberships(email, text),
             Stored::Authorised(_) | Stored::Applied => {
                 records.iter().for_each(|record| self.known.add(email, record.facts.clone()));
                 self.texts.insert(entry, now);
                 return;
             }
-            Stored::Unknown => {
-                self.unknown.insert(email.clone());
-                Vec::new()
-            }
-            Stored::Missing => Vec::new(),
+            Stored::Unknown | Stored::Missing => None,
         };
+        if before.is_none() && content.is_some() {
+            self.unknown.insert(email.clone());
+        }
+        before.iter_mut().flatten().for_each(|one| one.suspended |= is_suspended);
+        let before = before.unwrap_or_default();
         let before: Vec<Arc<MemberFacts>> = before.into_iter().map(Arc::new).collect();
         let after: Vec<Arc<MemberFacts>> = records.iter().map(|record| record.facts.clone()).collect();
         let is_same =
@@ -279,7 +335,9 @@ impl<'a> Pending<'a> {
                 text: now.clone(),
             });
         }
-        if !matches!(stored, Stored::Missing) {
+        if self.unknown.contains(email) {
+            self.texts.insert(entry, texts::UNKNOWN.into());
+        } else if !matches!(stored, Stored::Missing) {
             self.texts.insert(entry, texts::of_memberships(before.iter().map(Arc::as_ref)));
         }
         before.into_iter().for_each(|facts| self.known.add(email, facts));
@@ -292,7 +350,7 @@ impl<'a> Pending<'a> {
     /// Returns whether nothing was changed since it was authorised.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.account.is_none() && self.changes.is_empty()
+        self.changes.is_empty()
     }
 
     /// Returns the service accounts whose rights decide about changes.
@@ -303,7 +361,7 @@ impl<'a> Pending<'a> {
                 Author::Known(_) | Author::Unrecorded => None,
             }
         }
-        let users = self.account.iter().chain(&self.changes).filter_map(user_of);
+        let users = self.changes.iter().filter_map(user_of);
         users.filter(|user| user.starts_with(SERVICE_ACCOUNT)).collect()
     }
 
@@ -311,7 +369,6 @@ impl<'a> Pending<'a> {
     /// the names of all members.
     #[must_use]
     pub fn settle(mut self, grants: &BTreeMap<String, BTreeSet<Name>>, prefix: Option<&str>) -> Authorised {
-        let now = self.objects.now;
         let actor = |author: &Author| match author {
             Author::Known(Stamp { capacity: Capacity::Administrator, .. }) => Actor::Administrator,
             Author::Known(Stamp { capacity: Capacity::For(address), .. }) => {
@@ -323,46 +380,64 @@ impl<'a> Pending<'a> {
             },
             Author::Unrecorded => Actor::Pipeline(BTreeSet::new()),
         };
-        let mut held: Vec<(PendingChange, Verdict)> = Vec::new();
-        if let Some(change) = self.account.take() {
-            let verdict = judge_change(&self.known, &change.change, &actor(&change.author), now);
-            if verdict.is_held() {
-                held.push((change, verdict));
-            }
-        }
-        let account_waits = !held.is_empty();
-        let mut waiting = std::mem::take(&mut self.changes);
-        // What one change gives somebody, they may need for another one.
-        while !waiting.is_empty() {
-            let (before, mut again) = (waiting.len(), Vec::new());
-            for change in waiting {
-                let verdict = judge_change(&self.known, &change.change, &actor(&change.author), now);
-                if verdict.is_held() {
-                    again.push((change, verdict));
-                } else {
-                    self.accept(&change);
-                }
-            }
-            if again.len() == before {
-                held.extend(again);
-                break;
-            }
-            waiting = again.into_iter().map(|(change, _)| change).collect();
-        }
-        let hash = (!held.is_empty()).then(|| hash(&held));
-        if hash.as_deref() == self.objects.snapshot.annotations.approved_change.as_deref() {
+        let mut held = self.judge_all(&actor);
+        let hash = (!held.is_empty()).then(|| hash(&held, self.approved.as_deref()));
+        if hash.is_some() && hash.as_deref() == self.objects.snapshot.annotations.approved_change.as_deref() {
+            self.approved = hash;
             for (change, _) in std::mem::take(&mut held) {
                 self.accept(&change);
             }
-            return self.authorised(Vec::new(), false, None);
+            let text = texts::of_account(&self.objects.snapshot.account, self.approved.as_deref());
+            self.texts.insert(ObjectKey::Account, text);
+            return self.authorised(Vec::new(), None);
         }
-        self.authorised(held, account_waits, hash)
+        self.authorised(held, hash)
+    }
+
+    /// Judges all changes, each against what is authorised by then. What one change gives somebody, they may need for another
+    /// one: after a change of a person, those that the person made are judged again; after all others, everything is.
+    fn judge_all(&mut self, actor: &impl Fn(&Author) -> Actor) -> Vec<(PendingChange, Verdict)> {
+        let changes = std::mem::take(&mut self.changes);
+        let mut waiting: BTreeMap<usize, PendingChange> = changes.into_iter().enumerate().collect();
+        let mut held: BTreeMap<usize, Verdict> = BTreeMap::new();
+        let mut by_member: HashMap<Email, Vec<usize>> = HashMap::new();
+        for (index, change) in &waiting {
+            if let Actor::Member(email) = actor(&change.author) {
+                by_member.entry(email).or_default().push(*index);
+            }
+        }
+        let mut next: VecDeque<usize> = waiting.keys().copied().collect();
+        let mut prepared = None;
+        while let Some(index) = next.pop_front() {
+            let Some(change) = waiting.get(&index) else { continue };
+            let definitions = prepared.get_or_insert_with(|| prepare(&self.known.snapshot));
+            let actor = actor(&change.author);
+            let verdict = judge_prepared(&self.known, &change.change, &actor, self.objects.now, Some(definitions));
+            if verdict.is_held() {
+                held.insert(index, verdict);
+                continue;
+            }
+            held.remove(&index);
+            let Some(change) = waiting.remove(&index) else { continue };
+            self.accept(&change);
+            if let ObjectKey::Member(email) = &change.entry {
+                next.extend(by_member.get(email).into_iter().flatten().filter(|index| held.contains_key(*index)));
+            } else {
+                prepared = None;
+                next.extend(held.keys());
+            }
+        }
+        waiting.into_iter().filter_map(|(index, change)| Some((change, held.remove(&index)?))).collect()
     }
 
     fn accept(&mut self, change: &PendingChange) {
         self.known.make(&change.change);
         match &change.entry {
-            ObjectKey::Account => drop(self.texts.insert(ObjectKey::Account, change.text.clone())),
+            ObjectKey::Account => {
+                self.known.snapshot.account = self.objects.snapshot.account.clone();
+                self.resolves_as_before = true;
+                self.texts.insert(ObjectKey::Account, change.text.clone());
+            }
             ObjectKey::Member(email) => {
                 self.unknown.remove(email);
                 let text = texts::of_memberships(self.known.memberships(email));
@@ -384,31 +459,22 @@ impl<'a> Pending<'a> {
         }
     }
 
-    fn authorised(
-        mut self,
-        held: Vec<(PendingChange, Verdict)>,
-        account_waits: bool,
-        hash: Option<String>,
-    ) -> Authorised {
-        let mut limited = Authorised { account_waits, hash, ..Authorised::default() };
+    fn authorised(self, held: Vec<(PendingChange, Verdict)>, hash: Option<String>) -> Authorised {
+        let mut limited = Authorised { hash, ..Authorised::default() };
         let mut people = BTreeSet::new();
-        let mut is_defined_anew = false;
+        let (mut is_defined_anew, mut is_account_held) = (false, false);
         for (change, verdict) in &held {
             match &change.entry {
-                ObjectKey::Account => {}
+                ObjectKey::Account => is_account_held = true,
                 ObjectKey::Role(_) | ObjectKey::Group(_) => is_defined_anew = true,
                 ObjectKey::Member(email) => drop(people.insert(email.clone())),
             }
             limited.findings.push(self.finding(change, verdict));
         }
-        if account_waits && let Some(text) = held.iter().find(|(change, _)| change.entry == ObjectKey::Account) {
-            // What the store has stays there.
-            let before = match &text.0.change {
-                Change::Account(_, Edit { before: Some(before), .. }) => Some(texts::of_account(&before.0)),
-                _ => None,
-            };
-            self.texts.remove(&ObjectKey::Account);
-            self.texts.extend(before.map(|text| (ObjectKey::Account, text)));
+        limited.account_waits = is_account_held && !self.resolves_as_before;
+        if is_account_held && self.resolves_as_before {
+            let account = self.known.snapshot.account.clone();
+            limited.prepared = Some(prepare(&Snapshot { account, ..self.objects.snapshot.clone() }));
         }
         if is_defined_anew || !people.is_empty() {
             let scope =
@@ -479,6 +545,31 @@ fn stored<'o, C>(existing: Option<&'o Existing<C>>, mark: &Mark) -> Stored<'o> {
     }
 }
 
+/// Returns a role as the store has it, instead of the Roles behind it of which nobody knows whether they were authorised.
+fn as_stored(observed: &Observed, name: &RoleName, now: &[&Arc<RoleFacts>]) -> Vec<RoleFacts> {
+    let content = observed.roles.get(name).and_then(|existing| existing.content.as_ref());
+    let (Some(content), Some(first)) = (content, now.first()) else { return Vec::new() };
+    let permissions = permissions(observed, &content.ranks);
+    let spec = RoleSpec { permissions, based_on: None, ..first.spec.clone() };
+    vec![RoleFacts { spec, ..(***first).clone() }]
+}
+
+/// Returns a group as the store has it, like [`as_stored`].
+fn group_as_stored(observed: &Observed, now: &GroupFacts) -> Option<GroupFacts> {
+    let content = observed.groups.get(&now.name)?.content.as_ref()?;
+    let permissions = permissions(observed, &content.ranks);
+    let spec = UserGroupSpec { permissions, role_refs: Vec::new(), ..now.spec.clone() };
+    Some(GroupFacts { spec, ..now.clone() })
+}
+
+fn permissions(observed: &Observed, ranks: &Ranks) -> Permissions {
+    let ladders = observed.layout.ladders().iter().zip(ranks.as_slice());
+    let level = |(ladder, rank): (&Ladder, &u8)| {
+        Some((ladder.section.to_string(), ladder.levels.get(usize::from(*rank))?.to_string()))
+    };
+    ladders.filter_map(level).collect()
+}
+
 /// Returns the objects that differ between two lists, by name.
 fn changes<F: Clone>(
     before: &[Arc<F>],
@@ -493,10 +584,12 @@ fn changes<F: Clone>(
 }
 
 /// Returns the hash that lets these changes pass: of the objects, and of what they are now.
-fn hash(held: &[(PendingChange, Verdict)]) -> String {
+fn hash(held: &[(PendingChange, Verdict)], approved: Option<&str>) -> String {
     let mut parts: Vec<String> =
         held.iter().map(|(change, _)| format!("{}\0{}\0{}\0", change.entry, change.version, change.text)).collect();
     parts.sort();
+    // An approval counts once.
+    parts.extend(approved.map(|last| format!("\0{last}")));
     let digest = Sha256::digest(parts.concat());
     digest[..16].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

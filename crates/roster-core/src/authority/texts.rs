@@ -120,12 +120,27 @@ pub(super) fn group(text: &str) -> Option<GroupFacts> {
     Some(GroupFacts { name: one.name, generation: 0, spec: one.spec })
 }
 
-/// Returns the text of an Account.
-pub(super) fn of_account(facts: &AccountFacts) -> Arc<str> {
-    text(&facts.spec)
+/// Text of an entry of which nobody knows what was authorised. No other text is equal to it.
+pub(super) const UNKNOWN: &str = "?";
+
+/// Account in a text.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Account {
+    spec: AccountSpec,
+    /// Hash of the changes that were let pass last. It counts once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    approved: Option<String>,
 }
 
-/// Reads the text of an Account; `now` says which. `None` if it is another text.
-pub(super) fn account(now: &AccountFacts, text: &str) -> Option<AccountFacts> {
-    Some(AccountFacts { spec: read::<AccountSpec>(text)?, generation: 0, ..now.clone() })
+/// Returns the text of an Account, with the hash of the changes that were let pass last.
+pub(super) fn of_account(facts: &AccountFacts, approved: Option<&str>) -> Arc<str> {
+    text(&Account { spec: facts.spec.clone(), approved: approved.map(ToOwned::to_owned) })
+}
+
+/// Reads the text of an Account, with the hash of the changes that were let pass last; `now` says which Account. `None` if
+/// it is another text.
+pub(super) fn account(now: &AccountFacts, text: &str) -> Option<(AccountFacts, Option<String>)> {
+    let Account { spec, approved } = read(text)?;
+    Some((AccountFacts { spec, generation: 0, ..now.clone() }, approved))
 }

@@ -28,6 +28,11 @@ impl<'a, S: SnapshotSource> View<'a, S> {
         Some(Self { source, snapshot, prepared })
     }
 
+    /// Returns an account of a source whose definitions are resolved already; `None` if it does not exist.
+    pub(super) fn with(source: &'a S, account: &AccountKey, prepared: &Prepared) -> Option<Self> {
+        Some(Self { source, snapshot: source.snapshot(account)?, prepared: prepared.clone() })
+    }
+
     pub(super) const fn prepared(&self) -> &Prepared {
         &self.prepared
     }

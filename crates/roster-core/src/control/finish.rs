@@ -119,6 +119,8 @@ impl Control {
                 Some(false) => state.authorised = None,
             }
         }
+        // With a change of the Account that is held, they are those of the Account before it.
+        let definitions = (authorised != Some(false)).then_some(definitions);
         self.remember(running, definitions, &completion, revocations_only, holds, now);
         if let (Some(withheld), Some(state)) = (withheld, self.accounts.get_mut(key)) {
             state.note_withheld(&running.scope, withheld);
@@ -241,7 +243,7 @@ impl Control {
     fn remember(
         &mut self,
         running: &Running,
-        definitions: Arc<Definitions>,
+        definitions: Option<Arc<Definitions>>,
         completion: &PassCompletion,
         revocations_only: bool,
         holds: Option<bool>,
@@ -252,7 +254,7 @@ impl Control {
             return;
         }
         let state = self.accounts.entry(key.clone()).or_default();
-        state.definitions = Some((running.revision, definitions));
+        state.definitions = definitions.map(|definitions| (running.revision, definitions));
         state.is_holding = holds.or(state.is_holding);
         // Failed members are retried alone; the whole account keeps its interval.
         let is_whole =

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::Judged;
+use super::{Judged, Prepared};
 use crate::{
     model::{Email, Finding, KindName, Name},
     plan::{AuthorisedObjects, ObjectKey, limited},
@@ -49,7 +49,10 @@ impl Authority {
 pub struct Authorised {
     /// Objects behind each entry in scope, as they were authorised, as text.
     pub objects: Arc<HashMap<ObjectKey, Arc<str>>>,
-    /// Whether the Account itself was changed without authority. Everything but revocations then waits.
+    /// The account's definitions with the Account as it was authorised, if it was changed without authority.
+    pub prepared: Option<Prepared>,
+    /// Whether the Account was changed without authority so that the one before cannot be resolved: everything but revocations
+    /// waits.
     pub account_waits: bool,
     /// Limit of roles and groups; `None` if none of them was changed without authority.
     pub definitions: Option<Arc<DesiredDefinitions>>,

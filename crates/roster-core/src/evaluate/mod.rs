@@ -123,6 +123,11 @@ impl Context<'_> {
         }
     }
 
+    /// Returns the definitions with the Account as it was authorised.
+    fn prepared<'p>(&'p self, prepared: &'p Prepared) -> &'p Prepared {
+        self.authority.judged().and_then(|authorised| authorised.prepared.as_ref()).unwrap_or(prepared)
+    }
+
     /// Applies the adjustments to the policy of an account.
     fn policy(&self, mut policy: Policy) -> Policy {
         policy.guard.approved.extend_from_slice(self.approved);
@@ -229,6 +234,7 @@ pub fn judge(prepared: &Prepared, members: &Members<'_>, context: &Context<'_>) 
 /// catalog may forbid a change of owner, and an account that does not resolve keeps its former owner.
 #[must_use]
 pub fn judge_with(prepared: &Prepared, members: &Members<'_>, observed: &Observed, context: &Context<'_>) -> Judged {
+    let prepared = context.prepared(prepared);
     let mut judged = judge(prepared, members, context);
     if let Some((email, owner)) = judged.owner.take() {
         match plan::is_owner_in_force(&email, &judged.desired, observed, &context.mark) {
@@ -262,7 +268,9 @@ impl Judged {
 #[must_use]
 pub fn evaluate(prepared: &Prepared, members: &Members<'_>, observed: &Observed, context: &Context<'_>) -> Evaluation {
     let judged = judge_with(prepared, members, observed, context);
-    let plan = prepared.plan(observed, context, |policy| plan::plan_changes(&judged.desired, observed, policy));
+    let plan = context
+        .prepared(prepared)
+        .plan(observed, context, |policy| plan::plan_changes(&judged.desired, observed, policy));
     Evaluation { judged, plan }
 }
 

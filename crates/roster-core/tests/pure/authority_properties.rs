@@ -241,7 +241,7 @@ fn stamp(world: &mut World, change: &Change, user: Option<&str>) {
 }
 
 proptest! {
-    #![proptest_config(cases(400))]
+    #![proptest_config(cases(150))]
 
     /// No webhook refuses anything: whatever one actor applies, and whatever vanishes, is there when a pass begins.
     #[test]
