@@ -71,8 +71,19 @@ impl Stamp {
         Some(Mark { cluster: Name::new(cluster), account: account.clone(), uid: Name::new(uid) })
     }
 
-    /// Returns the fingerprint; `None` unless it is 32 hexadecimal digits.
+    /// Returns the fingerprint; `None` unless it is 32 hexadecimal digits. Of an unfinished write the authorised objects are
+    /// known, with a fingerprint that no content has.
     pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        let unfinished = || Some(Fingerprint::new([0; 16]).with(Some(Arc::from(self.authorised.as_deref()?))));
+        self.applied().or_else(unfinished)
+    }
+
+    /// Returns the fingerprint of content that has to be written again.
+    pub(super) fn outdated(&self) -> Option<Fingerprint> {
+        Self { fingerprint: None, ..self.clone() }.fingerprint()
+    }
+
+    fn applied(&self) -> Option<Fingerprint> {
         let text = self.fingerprint.as_deref()?;
         let mut bytes = [0; 16];
         if text.len() != 32 || !text.is_ascii() {

@@ -156,7 +156,7 @@ impl Person {
         let there = (self.entry.is_some() && in_organization) || self.was_put_in() || !self.effective.is_empty();
         let content = there.then(|| self.content(layout, former, definitions));
         // An entry that could carry a seal and does not must be written again.
-        let fingerprint = stamp.fingerprint().filter(|_| self.sealed || !self.certain);
+        let fingerprint = if self.sealed || !self.certain { stamp.fingerprint() } else { stamp.outdated() };
         Existing { content, mark: stamp.mark(account), fingerprint }
     }
 

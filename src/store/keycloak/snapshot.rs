@@ -107,7 +107,11 @@ impl Realm {
             mark: note.stamp.mark(account),
             // The portals differ from those that the account was written for: the store's spec changed, nobody
             // tampered.
-            fingerprint: note.stamp.fingerprint().filter(|_| !scope.account() || note.portals == self.portals),
+            fingerprint: if !scope.account() || note.portals == self.portals {
+                note.stamp.fingerprint()
+            } else {
+                note.stamp.outdated()
+            },
         });
         if scope.definitions() {
             snapshot.groups = self.definitions(&snapshot.parts).await?;
@@ -132,7 +136,8 @@ impl Realm {
         snapshot.stamp = stamp.clone();
         snapshot.parts.organization = organization.id.unwrap_or_default();
         snapshot.observed.account =
-            Some(Existing { content: None, mark: stamp.mark(account), fingerprint: stamp.fingerprint() });
+            // Nobody knows what was authorised of an account without its client.
+            Some(Existing { content: None, mark: stamp.mark(account), fingerprint: None });
         if let Some(group) = self.top_group(client_id).await? {
             snapshot.parts.group = group.id.unwrap_or_default();
         }

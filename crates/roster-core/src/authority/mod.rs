@@ -35,6 +35,6 @@ pub use change::{Change, Edit};
 pub use judge::judge_change;
 pub use overlay::Overlay;
 pub use place::Place;
-pub use settle::{Pending, address_of, authors};
+pub use settle::{Pending, address_of, authorised_account, authors};
 pub use stamp::{Capacity, Stamp, generation_after, is_user};
 pub use verdict::{Effect, Subject, Verdict, Violation};

@@ -73,6 +73,15 @@ pub fn authors<'a>(metas: impl IntoIterator<Item = &'a Meta>, prefix: Option<&st
     metas.into_iter().filter_map(member).collect()
 }
 
+/// Returns the Account as it was authorised last, if the store says so.
+#[must_use]
+pub fn authorised_account(objects: &ObjectsInScope, observed: &Observed, mark: &Mark) -> Option<AccountFacts> {
+    match stored(observed.account.as_ref(), mark) {
+        Stored::Authorised(text) => Some(texts::account(&objects.snapshot.account, text)?.0),
+        Stored::Applied | Stored::Unknown | Stored::Missing => None,
+    }
+}
+
 /// Change of one object since it was authorised.
 struct PendingChange {
     entry: ObjectKey,
@@ -365,10 +374,10 @@ impl<'a> Pending<'a> {
         users.filter(|user| user.starts_with(SERVICE_ACCOUNT)).collect()
     }
 
-    /// Judges the changes. `grants` has the predefined roles that each service account may grant here, and `prefix` begins
-    /// the names of all members.
+    /// Judges the changes, and returns whether that of the Account is held. `grants` has the predefined roles that each
+    /// service account may grant here, and `prefix` begins the names of all members.
     #[must_use]
-    pub fn settle(mut self, grants: &BTreeMap<String, BTreeSet<Name>>, prefix: Option<&str>) -> Authorised {
+    pub fn settle(mut self, grants: &BTreeMap<String, BTreeSet<Name>>, prefix: Option<&str>) -> (Authorised, bool) {
         let actor = |author: &Author| match author {
             Author::Known(Stamp { capacity: Capacity::Administrator, .. }) => Actor::Administrator,
             Author::Known(Stamp { capacity: Capacity::For(address), .. }) => {
@@ -389,9 +398,10 @@ impl<'a> Pending<'a> {
             }
             let text = texts::of_account(&self.objects.snapshot.account, self.approved.as_deref());
             self.texts.insert(ObjectKey::Account, text);
-            return self.authorised(Vec::new(), None);
+            return (self.authorised(Vec::new(), None), false);
         }
-        self.authorised(held, hash)
+        let is_account_held = held.iter().any(|(change, _)| change.entry == ObjectKey::Account);
+        (self.authorised(held, hash), is_account_held)
     }
 
     /// Judges all changes, each against what is authorised by then. What one change gives somebody, they may need for another

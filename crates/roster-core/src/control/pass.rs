@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::{ApiFault, Handle, Mono, Triggers};
 use crate::{
+    api::Enforcement,
     contract::{Claim, StoreError},
     evaluate::Revocation,
     model::{AccountKey, Email, Name, ObjectRef, Scope, Seed, SeededState},
@@ -147,6 +148,10 @@ pub struct Judging {
     pub member_prefix: Option<Arc<str>>,
     /// The managing account, and in it the people who wrote objects of this one.
     pub parent: Option<ObjectsInScope>,
+    /// Whether the account enforces who may change access, as its objects say.
+    pub enforces: bool,
+    /// Weakest enforcement of any account.
+    pub floor: Enforcement,
     /// Whether an earlier pass found all roles and groups authorised. A pass over members only must not go on otherwise.
     pub definitions_are_authorised: bool,
 }

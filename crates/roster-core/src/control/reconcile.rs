@@ -19,7 +19,8 @@ use std::{
 
 use super::{ApiFault, FreshRead, Handle, Pass, PassEnvironment, Reconcile, causes, slices};
 use crate::{
-    authority::Pending,
+    api::Enforcement,
+    authority::{Pending, authorised_account},
     contract::{Batch, StoreError},
     evaluate::{
         Authority, Context, Evaluation, Judged, Prepared, evaluate, judge, judge_with, plan_revocations,
@@ -28,6 +29,8 @@ use crate::{
     model::{Email, Scope},
     plan::{Change, GUARD_WINDOW, ObjectKey, Observed, Phase, Plan},
     report::{self, AppliedPlan, PassReport, RevocationsOnly},
+    resolve::enforcement,
+    state::AccountFacts,
 };
 
 /// Makes the store hold the desired state within the scope, and reports the result.
@@ -47,10 +50,13 @@ pub(super) async fn reconcile<E: PassEnvironment>(pass: &Pass, work: &Reconcile,
     };
     let (authority, unknown_rights) = match authorise(pass, work, &observed, environment).await {
         Ok(authority) => (authority, None),
-        Err(fault) => (Some(Authority::Unknown), Some(fault)),
+        Err(fault) => (Authorisation::Waits, Some(fault)),
     };
-    let waits_for_authority = authority.is_none() || unknown_rights.is_some();
-    context.authority = authority.unwrap_or_default();
+    let needs_account = matches!(authority, Authorisation::NeedsAccount);
+    let waits_for_authority = matches!(authority, Authorisation::Waits);
+    if let Authorisation::Known(authority) = authority {
+        context.authority = authority;
+    }
     let context = context;
     let revocations_only = |judged: &Judged| plan_revocations(&prepared, judged, &observed, &context);
     let deletion_waits =
@@ -69,7 +75,8 @@ pub(super) async fn reconcile<E: PassEnvironment>(pass: &Pass, work: &Reconcile,
         (judged, plan)
     });
     let waits = waits_for_authority || pass.parallel.is_some() && (plan.needs_account || plan.removes() && !may_remove);
-    let plan = if waits { revocations_only(&judged) } else { plan };
+    let mut plan = if waits { revocations_only(&judged) } else { plan };
+    plan.needs_account |= needs_account;
     let fresh = if unknown_rights.is_some() {
         unknown_rights.map(Err)
     } else if needs_fresh_read(&plan, work) {
@@ -177,25 +184,42 @@ pub(super) fn prepared(work: &Reconcile) -> Prepared {
     }
 }
 
-/// Judges who changed access in the account. Returns `None` if only another pass can: this one runs beside another one, and
-/// something was changed that needs authority.
+/// What a pass may do, by who changed access.
+enum Authorisation {
+    /// It may do this.
+    Known(Authority),
+    /// Only a pass over the whole account can tell.
+    NeedsAccount,
+    /// Only revocations: it runs beside another pass, and something was changed that needs authority.
+    Waits,
+}
+
+/// Judges who changed access in the account.
 async fn authorise<E: PassEnvironment>(
     pass: &Pass,
     work: &Reconcile,
     observed: &Observed,
     environment: &E,
-) -> Result<Option<Authority>, ApiFault> {
+) -> Result<Authorisation, ApiFault> {
     let objects = &work.objects;
     if work.revocations_only.is_some() {
-        return Ok(Some(Authority::Unknown));
+        return Ok(Authorisation::Known(Authority::Unknown));
     }
-    let Some(judging) = &work.judging else { return Ok(Some(Authority::NotEnforced)) };
+    let Some(judging) = &work.judging else { return Ok(Authorisation::Known(Authority::NotEnforced)) };
+    let store = objects.snapshot.store.as_ref().map(|store| &store.spec);
+    // Whoever changes the Account must not switch off what judges the change.
+    let enforced =
+        |account: &AccountFacts| enforcement(store, &account.spec).max(judging.floor) == Enforcement::Enforce;
+    if !judging.enforces && !authorised_account(objects, observed, &pass.mark).is_some_and(|account| enforced(&account))
+    {
+        return Ok(Authorisation::Known(Authority::NotEnforced));
+    }
     if objects.scope != Scope::Account && !judging.definitions_are_authorised {
-        return Ok(None);
+        return Ok(if pass.parallel.is_some() { Authorisation::Waits } else { Authorisation::NeedsAccount });
     }
     let pending = environment.step("authorise", || Pending::of(objects, observed, &pass.mark, judging.parent.as_ref()));
     if pass.parallel.is_some() && !pending.is_empty() {
-        return Ok(None);
+        return Ok(Authorisation::Waits);
     }
     let mut grants = BTreeMap::new();
     for user in pending.pipelines() {
@@ -204,8 +228,14 @@ async fn authorise<E: PassEnvironment>(
         grants.insert(user.to_owned(), roles);
     }
     let prefix = judging.member_prefix.as_deref();
-    let authorised = environment.step("judge", || pending.settle(&grants, prefix));
-    Ok(Some(Authority::Judged(Arc::new(authorised))))
+    let (authorised, is_account_held) = environment.step("judge", || pending.settle(&grants, prefix));
+    // The account stops enforcing by a change that was authorised.
+    let authority = if judging.enforces || is_account_held {
+        Authority::Judged(Arc::new(authorised))
+    } else {
+        Authority::NotEnforced
+    };
+    Ok(Authorisation::Known(authority))
 }
 
 async fn observe<E: PassEnvironment>(pass: &Pass, work: &Reconcile, environment: &E) -> Result<Observed, StoreError> {

@@ -283,7 +283,14 @@ impl Control {
                 objects = self.index.in_scope(key, Some(&with_authors), now.wall)?;
             }
         }
-        let judging = enforces.then(|| Box::new(self.judging(&objects, is_authorised)));
+        let judging = self.setup.enforcing.as_ref().map(|enforcing| {
+            let (floor, members) = (enforcing.floor, enforcing.member_prefix.clone());
+            let parent = objects.snapshot.account.parent();
+            let parent =
+                parent.and_then(|parent| self.index.in_scope(&parent, Some(&self.authors(&objects)), now.wall));
+            let definitions_are_authorised = is_authorised;
+            Box::new(Judging { member_prefix: members, parent, enforces, floor, definitions_are_authorised })
+        });
         objects.counts = self.counts(key, members.is_none());
         if self.statuses.depth() > 0 {
             let stale: Vec<ObjectRef> = objects.references().filter(|it| self.statuses.concerns(it)).collect();
@@ -320,13 +327,6 @@ impl Control {
         let metas = members.chain(roles).chain(groups).chain([&objects.account.meta]);
         let prefix = self.setup.enforcing.as_ref().and_then(|enforcing| enforcing.member_prefix.as_deref());
         authors(metas, prefix)
-    }
-
-    fn judging(&self, objects: &ObjectsInScope, definitions_are_authorised: bool) -> Judging {
-        let parent = objects.snapshot.account.parent();
-        let parent = parent.and_then(|parent| self.index.in_scope(&parent, Some(&self.authors(objects)), objects.now));
-        let member_prefix = self.setup.enforcing.as_ref().and_then(|enforcing| enforcing.member_prefix.clone());
-        Judging { member_prefix, parent, definitions_are_authorised }
     }
 
     /// Returns whether the removal guard holds removals of an account: the last result of this process, or else the

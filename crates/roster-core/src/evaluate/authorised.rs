@@ -5,11 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{Judged, Prepared};
+use super::prepared::Prepared;
 use crate::{
     model::{Email, Finding, KindName, Name},
     plan::{AuthorisedObjects, ObjectKey, limited},
-    resolve::{Access, DesiredDefinitions, DesiredMember, MemberContent},
+    resolve::{Access, Desired, DesiredDefinitions, DesiredMember, MemberContent, ResolvedMember},
     state::Members,
 };
 
@@ -76,20 +76,20 @@ pub enum MemberLimit {
 }
 
 impl Authorised {
-    /// Limits a judgement.
-    pub(super) fn limit(self: &Arc<Self>, judged: &mut Judged, members: &Members<'_>) {
-        judged.authorised = Some(self.clone());
+    /// Limits what is desired, of definitions and of each address; `resolved` is in the order of the addresses.
+    pub(super) fn limit(&self, desired: &mut Desired, resolved: &mut [ResolvedMember], members: &Members<'_>) {
+        self.limit_definitions(desired);
         let faults = self.findings.iter().filter(|finding| finding.object.kind == KindName::Membership);
         let faults: HashMap<&Name, &Finding> = faults.map(|finding| (&finding.object.name, finding)).collect();
         if self.members.is_empty() && faults.is_empty() {
-            return self.limit_definitions(judged);
+            return;
         }
-        for ((email, facts), resolved) in std::iter::zip(&members.addresses, &mut judged.members) {
+        for ((email, facts), resolved) in std::iter::zip(&members.addresses, resolved) {
             if let (Some(limit), Some(now)) = (self.members.get(*email), resolved.desired.take()) {
                 resolved.desired = limit_of(now, limit);
                 match resolved.desired.clone() {
-                    Some(limited) => drop(judged.desired.members.insert((*email).clone(), limited)),
-                    None => drop(judged.desired.members.remove(*email)),
+                    Some(limited) => drop(desired.members.insert((*email).clone(), limited)),
+                    None => drop(desired.members.remove(*email)),
                 }
             }
             for (one, view) in std::iter::zip(facts, &mut resolved.views) {
@@ -98,12 +98,11 @@ impl Authorised {
                 }
             }
         }
-        self.limit_definitions(judged);
     }
 
-    fn limit_definitions(&self, judged: &mut Judged) {
-        if let (Some(limit), Some(now)) = (&self.definitions, &judged.desired.definitions) {
-            judged.desired.definitions = Some(Arc::new(definitions(now, limit)));
+    fn limit_definitions(&self, desired: &mut Desired) {
+        if let (Some(limit), Some(now)) = (&self.definitions, &desired.definitions) {
+            desired.definitions = Some(Arc::new(definitions(now, limit)));
         }
     }
 }

@@ -12,6 +12,7 @@
 //! much to judge as one in an account of five, if the prepared definitions are reused.
 
 mod authorised;
+mod prepared;
 mod removal;
 mod time;
 
@@ -25,6 +26,7 @@ use jiff::Timestamp;
 use self::time::{advise_on_time, deadlines};
 pub use self::{
     authorised::{Authorised, Authority, MemberLimit},
+    prepared::{Prepared, prepare},
     removal::{DeletionDecision, delete, judge_deletion, judge_removal},
     time::EXPIRES_SOON,
 };
@@ -36,20 +38,8 @@ use crate::{
         self, Access, AccountRevocations, Definitions, Desired, DesiredMember, MemberContent, Origin, ResolvedMember,
         RevocationReason,
     },
-    state::{AccountAnnotations, AccountFacts, CatalogFacts, KnownStore, Members, Snapshot, StoreAnswer},
+    state::{AccountAnnotations, Members, StoreAnswer},
 };
-
-/// Definitions of an account, resolved once for all its members. They are valid until an object of its [`Snapshot`]
-/// changes. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    /// Effective catalog, roles and groups of this account.
-    pub definitions: Arc<Definitions>,
-    account: Arc<AccountFacts>,
-    annotations: AccountAnnotations,
-    known_store: KnownStore,
-    catalog: Option<Arc<CatalogFacts>>,
-}
 
 /// Inputs of a decision besides objects and store, and adjustments by the caller.
 #[derive(Clone, Debug)]
@@ -138,14 +128,6 @@ impl Context<'_> {
 }
 
 impl Prepared {
-    /// Combines definitions resolved from an earlier snapshot with this one. They must be those of the same objects.
-    #[must_use]
-    pub fn with_definitions(snapshot: &Snapshot, definitions: Arc<Definitions>) -> Self {
-        let (account, annotations) = (snapshot.account.clone(), snapshot.annotations.clone());
-        let known_store = snapshot.store.as_ref().map(|store| store.known.clone()).unwrap_or_default();
-        Self { definitions, account, annotations, known_store, catalog: snapshot.catalog.clone() }
-    }
-
     /// Returns whether the observed store is not the one in use so far.
     #[must_use]
     pub fn is_replaced(&self, observed: &Observed) -> bool {
@@ -188,13 +170,6 @@ impl Prepared {
         }
         Some(Origin::new(KindName::IdentityStore.as_str(), store.name.clone(), store.generation))
     }
-}
-
-/// Resolves an account's definitions. The cost depends on the roles, groups and sections of the account, not on its
-/// members.
-#[must_use]
-pub fn prepare(snapshot: &Snapshot) -> Prepared {
-    Prepared::with_definitions(snapshot, Arc::new(resolve::definitions(snapshot)))
 }
 
 /// Judges the objects of an account within the scope of `members`: findings, desired content of the store, potential
@@ -244,7 +219,8 @@ pub fn judge_with(prepared: &Prepared, members: &Members<'_>, observed: &Observe
         }
     }
     if let Some(authorised) = context.authority.judged() {
-        authorised.limit(&mut judged, members);
+        authorised.limit(&mut judged.desired, &mut judged.members, members);
+        judged.authorised = Some(authorised.clone());
     }
     judged
 }
@@ -268,9 +244,13 @@ impl Judged {
 #[must_use]
 pub fn evaluate(prepared: &Prepared, members: &Members<'_>, observed: &Observed, context: &Context<'_>) -> Evaluation {
     let judged = judge_with(prepared, members, observed, context);
-    let plan = context
-        .prepared(prepared)
-        .plan(observed, context, |policy| plan::plan_changes(&judged.desired, observed, policy));
+    let waits = judged.authorised.as_ref().is_some_and(|authorised| authorised.account_waits);
+    let plan = context.prepared(prepared).plan(observed, context, |policy| {
+        if waits {
+            return plan::plan_while_account_waits(&judged.desired, observed, policy);
+        }
+        plan::plan_changes(&judged.desired, observed, policy)
+    });
     Evaluation { judged, plan }
 }
 

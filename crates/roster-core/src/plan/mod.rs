@@ -33,4 +33,4 @@ pub use members::limited;
 pub use observed::{Existing, FILES, Mark, Observed, RecentRemoval};
 pub use planned::{Drift, Guarded, Plan};
 pub use policy::{AuthorisedObjects, GUARD_WINDOW, GuardPolicy, GuardState, Pause, Policy};
-pub(crate) use revocations::{UndeclaredMembers, plan_revocations};
+pub(crate) use revocations::{UndeclaredMembers, plan_revocations, plan_while_account_waits};

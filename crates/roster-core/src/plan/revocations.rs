@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Observed, Plan, Policy,
+    Hold, ObjectKey, Observed, Plan, Policy,
     diff::attempt,
     ownership::{Ownership, ownership},
     planner::Waiting,
@@ -52,6 +52,17 @@ pub(crate) fn plan_revocations(
     }
     let frozen = Desired { definitions: None, members, ..desired.clone() };
     attempt(&frozen, observed, policy, &Waiting::RevocationsOnly).plan
+}
+
+/// Returns the plan while a change of the Account waits for authority, and the Account before it cannot be resolved:
+/// revocations and removals are made, and everything else stays.
+pub(crate) fn plan_while_account_waits(desired: &Desired, observed: &Observed, policy: &Policy) -> Plan {
+    let mut plan = plan_revocations(desired, observed, policy, UndeclaredMembers::Remove);
+    let members = desired.members.keys().map(|email| ObjectKey::Member(email.clone()));
+    for object in members.chain([ObjectKey::Account]) {
+        plan.holds.entry(object).or_insert(Hold::Unauthorized);
+    }
+    plan
 }
 
 /// Returns the access reduced to its revocation or time window; otherwise the access is kept.

@@ -211,7 +211,7 @@ fn pass(world: &World, memory: &mut Memory, authority: Option<&BTreeMap<String, 
     let observed = memory.observe(&Scope::Account, now);
     let authority = authority.map_or(Authority::NotEnforced, |grants| {
         let pending = Pending::of(&objects, &observed, &mark, None);
-        Authority::Judged(Arc::new(pending.settle(grants, Some("oidc:"))))
+        Authority::Judged(Arc::new(pending.settle(grants, Some("oidc:")).0))
     });
     let context = Context { authority, ..Context::new(mark.clone(), now) };
     let plan = evaluate(&prepare(&objects.snapshot), &objects.members(), &observed, &context).plan;

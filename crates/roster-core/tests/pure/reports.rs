@@ -168,7 +168,7 @@ fn an_account_that_asks_for_enforcement_is_not_ready() {
     };
     let enforced = conditions_of("Enforce");
     assert!(
-        enforced["Ready"].starts_with("False NotEnforced enforcement: Enforce is in force only in part"),
+        enforced["Ready"].starts_with("False NotEnforced enforcement: Enforce has an effect only where"),
         "{enforced:?}"
     );
     assert!(enforced["Stalled"].starts_with("True NotEnforced"), "{enforced:?}");
