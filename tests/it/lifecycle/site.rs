@@ -1,7 +1,6 @@
 //! A namespace, a catalog and a store for one test, and access to the store's file. Used by the tests of this folder.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
@@ -40,7 +39,6 @@ pub struct Site<'p> {
     plane: &'p ControlPlane,
     namespace: Namespace,
     directory: PathBuf,
-    delete: Option<Command>,
 }
 
 impl Site<'static> {
@@ -55,19 +53,10 @@ impl<'p> Site<'p> {
     /// On a control plane, whose controller keeps its stores' files in `directory`.
     pub async fn on(plane: &'p ControlPlane, directory: &Path, prefix: &str) -> Self {
         let namespace = Namespace::new(plane, prefix).await;
-        let mut delete = plane.kubectl_command();
-        delete.arg("delete");
-        for kind in ["permissioncatalog", "identitystore"] {
-            delete.arg(format!("{kind}/{}", namespace.name()));
+        for kind in ["PermissionCatalog", "IdentityStore"] {
+            namespace.with(kind, namespace.name());
         }
-        delete.stdout(Stdio::null()).stderr(Stdio::null());
-        let site = Self {
-            client: plane.client().await,
-            plane,
-            namespace,
-            directory: directory.to_owned(),
-            delete: Some(delete),
-        };
+        let site = Self { client: plane.client().await, plane, namespace, directory: directory.to_owned() };
         site.apply(CATALOG).await;
         site
     }
@@ -257,15 +246,5 @@ impl<'p> Site<'p> {
     /// Its control plane.
     pub const fn plane(&self) -> &'p ControlPlane {
         self.plane
-    }
-}
-
-impl Drop for Site<'_> {
-    fn drop(&mut self) {
-        if let Some(mut delete) = self.delete.take()
-            && !std::thread::panicking()
-        {
-            let _ = delete.args(["--wait=false", "--ignore-not-found"]).status();
-        }
     }
 }

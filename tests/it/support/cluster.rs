@@ -1,15 +1,18 @@
 //! Installs Roster's kinds in the cluster, and creates a namespace for each test.
 
 use std::collections::BTreeSet;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt as _};
 
-use super::{ControlPlane, PATIENCE, eventually};
+use super::control_plane::client_of;
+use super::{ControlPlane, PATIENCE, api, eventually};
 
 /// Installs the seven kinds as they are in this build and waits until they are served.
 pub async fn install_crds(client: &Client) {
@@ -35,11 +38,16 @@ pub async fn install_crds(client: &Client) {
     .await;
 }
 
-/// A namespace for one test. Its deletion is asked for when it is dropped, and not waited for; that of a failed test
-/// stays, to be looked at.
+/// A namespace for one test. When it is dropped, the deletion of what Roster reads in it is asked for, and not waited
+/// for; the objects of a failed test stay, to be looked at.
+///
+/// The empty namespace stays when `ROSTER_TEST_DATA` is set, since its owner throws the control plane away: to delete a
+/// namespace costs the API server more than a hundred requests, and goes on for as long as an object in it is held back.
 pub struct Namespace {
     name: String,
-    delete: Option<Command>,
+    /// Of the administrator; nothing of a control plane that goes with its test need be deleted.
+    kubeconfig: Option<PathBuf>,
+    cluster_wide: Mutex<BTreeSet<(String, String)>>,
 }
 
 impl Namespace {
@@ -49,15 +57,24 @@ impl Namespace {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
         // Several test processes may share a control plane, and so a millisecond.
         let name = format!("{prefix}-{now:x}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        plane.kubectl_ok(&["create", "namespace", &name], None).await;
-        let mut delete = plane.kubectl_command();
-        delete.args(["delete", "namespace", &name, "--wait=false"]).stdout(Stdio::null()).stderr(Stdio::null());
-        Self { name, delete: Some(delete) }
+        let namespace = core::Namespace {
+            metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
+            ..core::Namespace::default()
+        };
+        let namespaces: Api<core::Namespace> = Api::all(plane.client().await);
+        namespaces.create(&PostParams::default(), &namespace).await.expect("a namespace");
+        let kubeconfig = (!plane.is_own()).then(|| plane.kubeconfig().to_owned());
+        Self { name, kubeconfig, cluster_wide: Mutex::default() }
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Deletes an object of the whole cluster with it.
+    pub fn with(&self, kind: &str, name: &str) {
+        self.cluster_wide.lock().expect("not poisoned").insert((kind.to_owned(), name.to_owned()));
     }
 }
 
@@ -65,8 +82,32 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("namespace {} is kept", self.name);
-        } else if let Some(mut delete) = self.delete.take() {
-            let _ = delete.status();
+        } else if let Some(kubeconfig) = self.kubeconfig.take() {
+            let (name, objects) = (self.name.clone(), std::mem::take(&mut *self.cluster_wide.lock().unwrap()));
+            // The runtime of the test cannot be waited for here.
+            let deletion = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                runtime.block_on(delete(&kubeconfig, &name, &objects));
+            });
+            let _ = deletion.join();
         }
+    }
+}
+
+/// Asks for the deletion of what a test leaves behind. What fails is left there.
+async fn delete(kubeconfig: &Path, namespace: &str, cluster_wide: &BTreeSet<(String, String)>) {
+    let client = client_of(kubeconfig).await;
+    if std::env::var_os("ROSTER_TEST_DATA").is_none() {
+        let namespaces: Api<core::Namespace> = Api::all(client.clone());
+        let _ = namespaces.delete(namespace, &DeleteParams::default()).await;
+    } else {
+        // The accounts first: whoever sees a member go then knows that this is nobody's wish.
+        for kind in ["Account", "Membership", "Role", "UserGroup", "Invitation"] {
+            let _ =
+                api(&client, kind, namespace).delete_collection(&DeleteParams::default(), &ListParams::default()).await;
+        }
+    }
+    for (kind, name) in cluster_wide {
+        let _ = api(&client, kind, "").delete(name, &DeleteParams::default()).await;
     }
 }

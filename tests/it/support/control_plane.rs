@@ -94,6 +94,11 @@ impl ControlPlane {
         &self.data
     }
 
+    /// Whether it is a test's own, and goes with it.
+    pub const fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
     /// The administrator's kubeconfig, for programs started by a test.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig

@@ -2,8 +2,6 @@
 
 use std::panic::Location;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
@@ -36,8 +34,6 @@ pub struct Scene {
     pub client: Client,
     namespace: Namespace,
     controller: &'static Controller,
-    cluster_wide: Mutex<Vec<String>>,
-    delete: Option<Command>,
 }
 
 impl Scene {
@@ -53,15 +49,7 @@ impl Scene {
         let plane = ControlPlane::shared().await;
         let controller = Controller::shared().await;
         let namespace = Namespace::new(plane, prefix).await;
-        let mut delete = plane.kubectl_command();
-        delete.args(["delete", "--wait=false", "--ignore-not-found"]).stdout(Stdio::null()).stderr(Stdio::null());
-        Self {
-            client: plane.client().await,
-            namespace,
-            controller,
-            cluster_wide: Mutex::new(Vec::new()),
-            delete: Some(delete),
-        }
+        Self { client: plane.client().await, namespace, controller }
     }
 
     /// Returns the name for which `$it` stands.
@@ -93,7 +81,7 @@ impl Scene {
         for object in &applied {
             let kind = &object.types.as_ref().expect("a kind").kind;
             if matches!(kind.as_str(), "PermissionCatalog" | "IdentityStore") {
-                self.cluster_wide.lock().unwrap().push(format!("{kind}/{}", object.name_any()));
+                self.namespace.with(kind, &object.name_any());
             }
         }
         applied
@@ -193,17 +181,5 @@ impl Scene {
     #[track_caller]
     pub fn wait_view(&self, email: &str, wanted: &str) -> impl Future<Output = ()> + use<> {
         super::wait_view(self.file(), self.account("acme"), email.to_owned(), wanted)
-    }
-}
-
-impl Drop for Scene {
-    fn drop(&mut self) {
-        let objects = std::mem::take(&mut *self.cluster_wide.lock().unwrap());
-        if let Some(mut delete) = self.delete.take()
-            && !std::thread::panicking()
-            && !objects.is_empty()
-        {
-            let _ = delete.args(objects).status();
-        }
     }
 }
