@@ -162,9 +162,14 @@ impl World {
 
     pub async fn plan(&self, store: &dyn Store, scope: Scope) -> Plan {
         let observed = store.observe(self.key(), &scope, NOW).await.unwrap();
+        self.plan_from(&observed, store, scope)
+    }
+
+    /// Plans from what was observed before.
+    pub fn plan_from(&self, observed: &Observed, store: &dyn Store, scope: Scope) -> Plan {
         let mut policy = self.policy.clone();
         policy.holds_windows = store.capabilities().time_windows;
-        roster_core::testing::plan(&self.desired(scope), &observed, &policy)
+        roster_core::testing::plan(&self.desired(scope), observed, &policy)
     }
 
     pub async fn apply(&self, store: &dyn Store, plan: &Plan) -> Vec<Outcome> {
@@ -185,6 +190,22 @@ impl World {
         let outcomes = self.apply(store, &plan).await;
         assert_eq!(outcomes, vec![Ok(()); plan.changes.len()]);
         plan
+    }
+
+    /// Reaches the desired content within two passes, beginning with what the store was observed to hold; returns what
+    /// it holds then, without a change left to make.
+    pub async fn settle(&self, store: &dyn Store, mut seen: Observed) -> Observed {
+        for pass in 0.. {
+            let plan = self.plan_from(&seen, store, Scope::Account);
+            if plan.changes.is_empty() {
+                break;
+            }
+            assert!(pass < 2, "after {pass} passes: {:?}", plan.changes);
+            assert_eq!(self.apply(store, &plan).await, vec![Ok(()); plan.changes.len()]);
+            seen = self.observe(store).await;
+        }
+        self.assert_held(&seen);
+        seen
     }
 
     /// Asserts that the store holds exactly the desired content, with our mark.

@@ -40,12 +40,10 @@ async fn a_connection_cut_after_any_request_is_repaired_by_a_retry() {
     let place = KeycloakLocation { url: format!("http://127.0.0.1:{}", proxy.port()), ..backend.place() };
     let store = KeycloakStore::open(&place, &NoSecrets).await.unwrap();
     let (from, to) = states();
-    let mut requests = 0;
+    let (mut requests, mut held) = (0, from.observe(&*direct).await);
     loop {
-        from.converge(&*direct).await;
-        from.converge(&*direct).await;
-        from.assert_held(&from.observe(&*direct).await);
-        let plan = to.plan(&*direct, Scope::Account).await;
+        held = from.settle(&*direct, held).await;
+        let plan = to.plan_from(&held, &*direct, Scope::Account);
         proxy.cut_after(requests);
         let outcomes = to.apply(&store, &plan).await;
         proxy.mend();
@@ -55,19 +53,17 @@ async fn a_connection_cut_after_any_request_is_repaired_by_a_retry() {
         let seen = to.observe(&*direct).await;
         for (who, seen) in &seen.members {
             let Some(content) = &seen.content else { continue };
-            let held = |world: &World| {
+            let ranks = |world: &World| {
                 let ranks = world.members.get(who).map(|member| member.ranks.clone()).unwrap_or_default();
                 ranks.fitted(to.account.layout.len())
             };
-            let (was, shall) = (held(&from), held(&to));
+            let (was, shall) = (ranks(&from), ranks(&to));
             for (place, rank) in content.ranks.as_slice().iter().enumerate() {
                 let most = was.as_slice()[place].max(shall.as_slice()[place]);
                 assert!(*rank <= most, "after {requests}: {who} has {:?}", content.ranks);
             }
         }
-        to.converge(&*direct).await;
-        to.converge(&*direct).await;
-        to.assert_held(&to.observe(&*direct).await);
+        held = to.settle(&*direct, seen).await;
         if done {
             break;
         }
@@ -88,18 +84,19 @@ async fn a_level_that_is_raised_is_never_missing_in_between() {
     let ann = email("ann@shop.example");
     let (mut from, to) = (world("acme"), world("acme"));
     from.members.insert(ann.clone(), member(&[1, 1, 3]));
+    let mut held = from.observe(&*direct).await;
     for requests in 0.. {
-        from.converge(&*direct).await;
-        let plan = to.plan(&*direct, Scope::Account).await;
+        held = from.settle(&*direct, held).await;
+        let plan = to.plan_from(&held, &*direct, Scope::Account);
         proxy.cut_after(requests);
         let outcomes = to.apply(&store, &plan).await;
         proxy.mend();
-        let seen = to.observe(&*direct).await;
-        let content = seen.members[&ann].content.as_ref().unwrap();
+        held = to.observe(&*direct).await;
+        let content = held.members[&ann].content.as_ref().unwrap();
         assert!(content.ranks.as_slice()[0] >= 1, "after {requests}: {content:?}");
         if outcomes.iter().all(Result::is_ok) {
             break;
         }
     }
-    to.assert_held(&to.observe(&*direct).await);
+    to.assert_held(&held);
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use reqwest::Method;
 use roster::{
     model::{Layout, Scope},
-    plan::Plan,
+    plan::{Observed, Plan},
     resolve::Access,
-    store::{KeycloakLocation, NoSecrets, Store, keycloak::KeycloakStore},
+    store::{KeycloakLocation, NoSecrets, keycloak::KeycloakStore},
 };
 use roster_core::testing::plan;
 use serde_json::json;
@@ -17,20 +17,20 @@ use super::Keycloak;
 use crate::contract::{
     Backend as _,
     postgres::proxy::Proxy,
-    world::{NOW, World, email, ranks, world},
+    world::{World, email, ranks, world},
 };
 
 const ANN: &str = "ann@shop.example";
 
 /// Returns a plan in which Ann may have no more than the store holds, for example because a restriction of hers is
 /// unknown.
-async fn planned(world: &World, store: &dyn Store) -> Plan {
+fn planned(world: &World, observed: &Observed) -> Plan {
     let mut desired = world.desired(Scope::Account);
     let ann = desired.members.get_mut(&email(ANN)).unwrap();
     ann.access = Access::AtMost(Arc::new(world.members[&email(ANN)].clone()));
     let mut policy = world.policy.clone();
     policy.holds_windows = false;
-    plan(&desired, &world.observe(store).await, &policy)
+    plan(&desired, observed, &policy)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,7 +61,7 @@ async fn a_removed_level_becomes_the_one_below_at_every_interruption() {
         from.converge(&*direct).await;
         backend.revoke_all(&user, from.key()).await;
         backend.grant(&user, from.key(), "users:Delete").await;
-        let first = planned(&to, &*direct).await;
+        let first = planned(&to, &to.observe(&*direct).await);
         proxy.cut_after(requests);
         let outcomes = to.apply(&store, &first).await;
         proxy.mend();
@@ -69,8 +69,9 @@ async fn a_removed_level_becomes_the_one_below_at_every_interruption() {
         let goal = if requests % 4 == 0 { &to } else { &later };
         // By another process, which knows only what is written there.
         let store = backend.open().await;
+        let mut seen = goal.observe(&*store).await;
         for again in 0.. {
-            let plan = planned(goal, &*store).await;
+            let plan = planned(goal, &seen);
             if plan.changes.is_empty() {
                 break;
             }
@@ -78,8 +79,8 @@ async fn a_removed_level_becomes_the_one_below_at_every_interruption() {
             for outcome in goal.apply(&*store, &plan).await {
                 outcome.unwrap();
             }
+            seen = goal.observe(&*store).await;
         }
-        let seen = store.observe(goal.key(), &Scope::Account, NOW).await.unwrap();
         let held = |who| seen.members[&email(who)].content.as_ref().unwrap().ranks.clone();
         assert_eq!(held(ANN), goal.members[&email(ANN)].ranks, "after {requests}");
         assert_eq!(held(stranger.as_str()), ranks(&[0, 0, 2]), "after {requests}");

@@ -31,11 +31,20 @@ pub struct Server {
     home: PathBuf,
     data: PathBuf,
     process: Mutex<Option<Child>>,
-    /// The administrator's token, when it was given, and how many realms there were. A new one costs Keycloak as much
-    /// as many requests, since it hashes the password.
-    token: Mutex<Option<(Instant, u32, String)>>,
+    token: Mutex<Option<AdminToken>>,
     /// Number of realms made. A token is good for those only that there were when it was given.
     realms: AtomicU32,
+}
+
+/// The administrator's token.
+#[derive(Clone)]
+struct AdminToken {
+    given: Instant,
+    /// Number of realms that there were then.
+    realms: u32,
+    access: String,
+    /// Gives the next one. A log-in would cost Keycloak as much as many requests, since it hashes the password.
+    refresh: String,
 }
 
 /// Time for which a token is used again; Keycloak's are valid for a minute.
@@ -174,13 +183,24 @@ impl Server {
 
     async fn admin_token(&self) -> String {
         let (known, realms) = (self.token.lock().unwrap().clone(), self.realms.load(Ordering::SeqCst));
-        if let Some((_, _, token)) = known.filter(|(given, of, _)| given.elapsed() < TOKEN_LASTS && *of == realms) {
-            return token;
-        }
-        let form = [("client_id", "admin-cli"), ("username", "root"), ("password", "pw"), ("grant_type", "password")];
-        let token = self.token("master", &form).await.unwrap()["access_token"].as_str().unwrap().to_owned();
-        *self.token.lock().unwrap() = Some((Instant::now(), realms, token.clone()));
-        token
+        let log_in = [("client_id", "admin-cli"), ("username", "root"), ("password", "pw"), ("grant_type", "password")];
+        let given = Instant::now();
+        let answer = match known {
+            Some(known) if known.given.elapsed() < TOKEN_LASTS && known.realms == realms => return known.access,
+            Some(AdminToken { refresh, .. }) => {
+                let form = [("client_id", "admin-cli"), ("refresh_token", &*refresh), ("grant_type", "refresh_token")];
+                match self.token("master", &form).await {
+                    Ok(answer) => answer,
+                    // It lasts for half an hour without use.
+                    Err(_) => self.token("master", &log_in).await.unwrap(),
+                }
+            }
+            None => self.token("master", &log_in).await.unwrap(),
+        };
+        let text = |name: &str| answer[name].as_str().unwrap().to_owned();
+        let token = AdminToken { given, realms, access: text("access_token"), refresh: text("refresh_token") };
+        *self.token.lock().unwrap() = Some(token.clone());
+        token.access
     }
 
     async fn request(&self, method: Method, path: &str) -> RequestBuilder {
