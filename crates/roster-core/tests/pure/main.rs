@@ -29,6 +29,7 @@ mod front_door;
 mod guard;
 mod imports;
 mod index;
+mod invitations;
 mod leases;
 mod lost_marks;
 mod members;

@@ -1,10 +1,10 @@
-//! Tests how Memberships and Invitations resolve, and every fault that they can have.
+//! Tests how Memberships resolve, and every fault that they can have.
 
 use roster_core::{api::InvalidReason, plan::Pause};
 
 use crate::support::{PORTAL, Pass, World, advice, email, membership};
 
-fn portal(objects: &[String]) -> World {
+pub fn portal(objects: &[String]) -> World {
     World::of(&format!("{PORTAL}{}", objects.concat()))
 }
 
@@ -156,7 +156,7 @@ fn roles_and_groups_of_another_account_do_not_exist() {
 }
 
 /// Returns a catalog with these rules, account `acme` and one Membership `dana`.
-fn ruled(rules: &str, rest: &str) -> World {
+pub fn ruled(rules: &str, rest: &str) -> World {
     World::of(&format!(
         "
 kind: PermissionCatalog
@@ -224,43 +224,6 @@ fn the_default_role_applies_to_members_without_role_if_available() {
         r#"spec.roleRef: the catalog's default role "partner-reader" is available in accounts of type Partner, and this one is Standalone; name another role"#,
     );
     assert_eq!(world.resolve("acme").access("dana@acme.example"), "nothing");
-}
-
-#[test]
-fn a_member_by_invitation_needs_one_that_was_accepted() {
-    let invited = |phase: &str, address: &str| {
-        format!(
-            "---\nkind: Invitation\nmetadata: {{name: i}}\nspec: {{accountRef: {{name: acme}}, email: {address}}}\nstatus: {{phase: {phase}}}\n"
-        )
-    };
-    let by_invitation = "members: {direct: ByInvitationOnly}";
-    let direct = ruled(by_invitation, "roleRef: {name: reader}");
-    direct.says(
-        "acme",
-        "membership dana",
-        InvalidReason::InvitationRequired,
-        "the catalog admits members by invitation only; create an Invitation instead",
-    );
-    assert_eq!(direct.resolve("acme").access("dana@acme.example"), "at most nothing");
-    for rules in [by_invitation, ""] {
-        let world = ruled(rules, "roleRef: {name: reader}, invitationRef: {name: i}");
-        let accepted = world.with(&invited("Accepted", "dana@acme.example"));
-        accepted.is_valid("acme", "membership dana");
-        assert_eq!(accepted.resolve("acme").access("dana@acme.example"), "docs: Allowed");
-        for gone in [
-            world.clone(),
-            world.with(&invited("Sent", "dana@acme.example")),
-            world.with(&invited("Accepted", "eve@acme.example")),
-        ] {
-            gone.says(
-                "acme",
-                "membership dana",
-                InvalidReason::InvitationRequired,
-                r#"spec.invitationRef: there is no accepted Invitation "i" for this address; invite the member again"#,
-            );
-            assert_eq!(gone.resolve("acme").access("dana@acme.example"), "at most nothing");
-        }
-    }
 }
 
 #[test]
@@ -355,54 +318,6 @@ fn an_invalid_address_has_no_effect() {
         InvalidReason::AddressInvalid,
         r#"spec.user.email: "x@bad..example" is not an address: "bad..example" is no domain name"#,
     );
-}
-
-#[test]
-fn an_invitation_is_checked_as_the_membership_it_becomes() {
-    let invitation = |rest: &str| {
-        format!("---\nkind: Invitation\nmetadata: {{name: i}}\nspec: {{accountRef: {{name: acme}}, {rest}}}\n")
-    };
-    for (rest, reason, message) in [
-        (
-            "email: OLGA@acme.example",
-            InvalidReason::OwnerIsMember,
-            "spec.email: olga@acme.example is the account's owner and needs no Invitation; delete this one",
-        ),
-        (
-            "email: a@b..c",
-            InvalidReason::AddressInvalid,
-            r#"spec.email: "a@b..c" is not an address: "b..c" is no domain name"#,
-        ),
-        (
-            "email: new@acme.example, roleRef: {name: owner}",
-            InvalidReason::RoleNotAvailable,
-            r#"spec.roleRef: role "owner" is held by the account's owner only"#,
-        ),
-        (
-            "email: new@acme.example, groupRefs: [{name: no}]",
-            InvalidReason::GroupNotFound,
-            r#"spec.groupRefs: this account has no UserGroup "no""#,
-        ),
-        (
-            "email: new@acme.example, restrictions: {apply: [no]}",
-            InvalidReason::RestrictionNotFound,
-            r#"spec.restrictions: the catalog has no restriction "no""#,
-        ),
-    ] {
-        portal(&[invitation(rest)]).says("acme", "invitation i", reason, message);
-    }
-    portal(&[invitation("email: new@acme.example, roleRef: {name: editor}")]).is_valid("acme", "invitation i");
-    let world = ruled("invitations: {requiresPlanFeature: committed-spend}", "roleRef: {name: reader}")
-        .with(&invitation("email: new@acme.example"));
-    world.says(
-        "acme",
-        "invitation i",
-        InvalidReason::PlanNotEligible,
-        r#"invitations need the plan feature "committed-spend", which account "acme" does not have"#,
-    );
-    world
-        .with("kind: Account\nmetadata: {name: acme}\nspec: {catalogRef: {name: portal}, plan: {features: [committed-spend]}}")
-        .is_valid("acme", "invitation i");
 }
 
 // Found by the reference model: others wrote levels into the row of a suspended member. A Membership that keeps at most
