@@ -17,8 +17,9 @@
 //!                          store.apply ──► Outcomes ──► status, events, metrics
 //! ```
 //!
-//! What decides is pure, and the crate `roster_core`, re-exported here: [`api`], [`model`], [`state`], [`resolve`], [`plan`],
-//! [`limits`], [`mod@evaluate`] (the front door), [`contract`], [`report`] and [`control`]. This crate does the I/O:
+//! All decisions are made by the pure crate `roster_core`, which is re-exported here: [`api`], [`model`], [`state`],
+//! [`resolve`], [`plan`], [`limits`], [`mod@evaluate`] (the front door), [`contract`], [`report`] and [`control`]. This crate
+//! does the I/O:
 //!
 //! | room | what it does |
 //! |---|---|

@@ -5,9 +5,9 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, civil::Date, tz::Tim
 /// A point in time, or how long before now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// That instant.
+    /// This instant.
     At(Timestamp),
-    /// That long before now.
+    /// This duration before now.
     Ago(SignedDuration),
 }
 

@@ -103,7 +103,7 @@ pub(super) fn value(chunk: &Chunk<'_>) -> Result<Value, Broken> {
         if let Some((marked, path)) = twice {
             let first = marked.find(&path, Part::Key, None);
             let line = first.line + chunk.line - 1;
-            // What every object has twice is two objects.
+            // These keys are in every object: if one is there twice, the text is probably two objects.
             let remedy = match path.to_string().as_str() {
                 "apiVersion" | "kind" | "metadata" | "spec" => "keep one, or put a line --- between two objects",
                 _ => "keep one",

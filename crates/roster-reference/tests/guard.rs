@@ -76,7 +76,7 @@ fn a_member_left_without_access_counts_like_a_removed_one() {
     question.after = question.before.keys().enumerate().map(|(place, member)| (member.clone(), place > 4)).collect();
     assert_eq!(question.lost(), people(5));
     assert!(guard_fires(&question));
-    // Who had none is not left without it.
+    // Somebody who had no access before loses none.
     question.before.insert("p00@acme.example".to_owned(), false);
     assert_eq!(question.lost().len(), 4);
 }

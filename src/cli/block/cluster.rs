@@ -246,7 +246,7 @@ fn place(named: &Named, who: &Email, blocks: bool, undeclared: &[String]) -> Str
     }
 }
 
-/// Where the objects name a person.
+/// Accounts whose objects name a person.
 struct Named {
     /// Number of accounts in which the person is the owner or has a Membership.
     accounts: usize,

@@ -23,8 +23,8 @@ pub struct PersonAccess {
     pub(super) kind: &'static str,
     /// The address, in its canonical form.
     pub(super) user: String,
-    /// Number of accounts that were checked.
-    pub(super) looked_at: usize,
+    /// Number of accounts among the objects that were searched.
+    pub(super) searched_accounts: usize,
     /// The accounts that name them, or whose store holds them.
     pub(super) accounts: Vec<AccessExplanation>,
     /// Accounts of the store that are not among the objects, and hold them.
@@ -35,12 +35,12 @@ pub struct PersonAccess {
 impl PersonAccess {
     pub(super) fn new(
         email: &Email,
-        looked_at: usize,
+        searched_accounts: usize,
         accounts: Vec<AccessExplanation>,
         in_store_only: Vec<StoredAccess>,
     ) -> Self {
         let (api_version, kind) = (API_VERSION, "PersonAccess");
-        Self { api_version, kind, user: email.to_string(), looked_at, accounts, in_store_only }
+        Self { api_version, kind, user: email.to_string(), searched_accounts, accounts, in_store_only }
     }
 
     /// Returns whether no account has the address.
@@ -60,7 +60,7 @@ impl PersonAccess {
         let who = name.map_or_else(|| self.user.clone(), |name| format!("{} <{}>", tame(name), self.user));
         let accounts = counted(self.accounts.len() + self.in_store_only.len(), "account");
         let mut text =
-            format!("{} in {accounts} of {}\n\n", paint(BOLD, who), self.looked_at + self.in_store_only.len());
+            format!("{} in {accounts} of {}\n\n", paint(BOLD, who), self.searched_accounts + self.in_store_only.len());
         text += &self.table(wide).text();
         for one in self.in_store_only.iter().filter(|one| one.access) {
             text.push('\n');

@@ -41,7 +41,7 @@ async fn files_and_a_cluster_give_equal_answers_for_all_portals() {
     let plane = ControlPlane::own("cli-same").await;
     let client = plane.client().await;
     install_crds(&client).await;
-    // Where a controller would be: Secrets of stores are in its namespace.
+    // The controller's namespace, for the Secrets of stores.
     apply_yaml(&client, "default", "{apiVersion: v1, kind: Namespace, metadata: {name: roster-system}}").await;
     for yaml in examples() {
         apply_yaml(&client, "default", &yaml).await;

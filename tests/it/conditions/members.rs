@@ -108,7 +108,7 @@ spec: {{accountRef: {{name: acme}}, user: {{email: eve@{}.example}}, roleRef: {{
         ],
     )
     .await;
-    // What is invalid contributes nothing, and the rest counts.
+    // An invalid part contributes nothing, and the rest counts.
     all_views(
         &scene,
         &[
@@ -119,7 +119,7 @@ spec: {{accountRef: {{name: acme}}, user: {{email: eve@{}.example}}, roleRef: {{
             ("owners-role@acme.example", "orders=None payments=Denied reports=None"),
             ("partners-role@acme.example", "orders=None payments=Denied reports=View"),
             ("unconfirmed@acme.example", "orders=Edit payments=Denied reports=View"),
-            // What could only take away is not known: nobody is let in.
+            // An unknown restriction could only take away: until it is known, nobody gets access.
             ("no-restriction@acme.example", ""),
             ("much@acme.example", ""),
         ],

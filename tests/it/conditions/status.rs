@@ -85,7 +85,7 @@ async fn a_check_that_finds_nothing_writes_nothing() {
         versions
     };
     let before = versions().await;
-    // That a check has run shows in the one member somebody tampered with.
+    // A check has run as soon as it has corrected the one member that was tampered with.
     for _ in 0..3 {
         scene.tamper("UPDATE members SET ranks = '2' WHERE email = 'nora@acme.example'").await;
         scene.check_now().await;

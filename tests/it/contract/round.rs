@@ -42,7 +42,7 @@ pub fn there_and_back(portal: &str, store: &str, variables: &[(&str, &str)]) {
     let mut people = BTreeSet::new();
     addresses(&imported, &mut people);
     assert_eq!(people, expected);
-    // What is not in the files any more goes from the store, once somebody has agreed.
+    // People who are no longer in the files are removed from the store, once somebody has approved it.
     let none = folder.path().join("none");
     fs::create_dir(&none).unwrap();
     for entry in fs::read_dir(&files).unwrap().map(Result::unwrap) {

@@ -74,7 +74,7 @@ pub struct Pass {
     pub key: AccountKey,
     /// Name of the IdentityStore that the account refers to.
     pub store: Name,
-    /// That IdentityStore, if it exists.
+    /// Facts about this IdentityStore, if it exists.
     pub store_facts: Option<Arc<StoreFacts>>,
     /// Our mark on the account.
     pub mark: Mark,

@@ -267,8 +267,8 @@ proptest! {
         for restriction in &world.catalogs["catalog"].spec.restrictions {
             let mut other = world.clone();
             for member in other.members.values_mut() {
-                // Who is equal to the owner by this very lifting would be no longer, and get what the own role says;
-                // the schema refuses to lift and apply one restriction.
+                // The schema refuses to lift and to apply the same restriction. A member who is equal to the owner by this
+                // lift would get the levels of the own role instead.
                 let lifted = member.lift.iter().any(|name| *name == restriction.name);
                 if !lifted || !restriction.lifting.grants_owner_access {
                     member.apply = longer(&member.apply, &restriction.name);

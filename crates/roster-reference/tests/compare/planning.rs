@@ -45,7 +45,7 @@ impl Step<'_> {
         let rows = self.before.members.keys().chain(self.after.members.keys()).map(|email| email.as_str().to_owned());
         let addresses: BTreeSet<String> = rows.chain(self.model.members.keys().cloned()).collect();
         for address in addresses {
-            // Who was the owner by a catalog that had an owner role stays while the account does not resolve.
+            // The former owner, by a catalog that had an owner role, stays while the account does not resolve.
             let was_owner = !self.model.resolves && self.before.owner().as_ref() == Some(&address);
             let stays = was_owner && !self.model.members.contains_key(&address);
             if !scope.contains(&Email::as_stored(&address)) {

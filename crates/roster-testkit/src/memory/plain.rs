@@ -53,7 +53,7 @@ impl Work {
     /// Reads the account and compares. Returns the work, and the outcomes that are known so far.
     pub(super) fn new(store: &MemoryStore, batch: &OwnedBatch) -> (Self, Vec<Outcome>) {
         let account = &batch.mark.account;
-        let observed = store.picture(account, Selection::Changes(&batch.changes));
+        let observed = store.observe_rows(account, Selection::Changes(&batch.changes));
         let decision = decide(&batch.as_batch(), &observed);
         let open: BTreeSet<usize> = (0..)
             .zip(&decision.steps)

@@ -81,7 +81,7 @@ impl MemoryStore {
     /// `Unavailable` if the store is down.
     pub fn observe(&self, account: &AccountKey, scope: &Scope, since: Timestamp) -> Result<Observed, StoreError> {
         self.faults.check_read()?;
-        let mut observed = self.picture(account, Selection::of(scope));
+        let mut observed = self.observe_rows(account, Selection::of(scope));
         let removals = self.removals.get(account).into_iter().flatten();
         observed.approvals = self.approvals.get(account).copied().unwrap_or(0);
         observed.recent_removals = removals.filter(|removal| removal.at >= since).cloned().collect();
@@ -89,7 +89,7 @@ impl MemoryStore {
     }
 
     /// Returns the rows of an account as observed by the engine.
-    pub(super) fn picture(&self, account: &AccountKey, selection: Selection<'_>) -> Observed {
+    pub(super) fn observe_rows(&self, account: &AccountKey, selection: Selection<'_>) -> Observed {
         let observed = self.accounts.get(account).map(|rows| rows.observed(selection)).unwrap_or_default();
         Observed { store: Some(self.id.clone()), ..observed }
     }

@@ -30,10 +30,10 @@ pub(super) fn commit(store: &mut MemoryStore, batch: &OwnedBatch, claim: Claim) 
     let (key, cluster) = (&batch.mark.account, batch.mark.cluster.as_str());
     store.faults.check_write(Some(key))?;
     let rises = store.check_fence(cluster, claim, slot(key))?;
-    let mut observed = store.picture(key, Selection::Changes(&batch.changes));
+    let mut observed = store.observe_rows(key, Selection::Changes(&batch.changes));
     let mut decision = decide(&batch.as_batch(), &observed);
     if decision.translate_from.is_some() {
-        observed = store.picture(key, Selection::Whole);
+        observed = store.observe_rows(key, Selection::Whole);
         decision = decide(&batch.as_batch(), &observed);
     }
     for (step, change) in decision.steps.iter_mut().zip(&batch.changes) {

@@ -22,12 +22,12 @@ pub struct Action {
     /// Simulated time of the action.
     pub at: Time,
     /// Event that happens.
-    pub act: Act,
+    pub kind: ActionKind,
 }
 
-/// Event in a run.
+/// What happens by an action, with its object and its time.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub enum ActionKind {
     /// A user creates an object or changes its spec.
     Apply(ObjectRef, Spec),
     /// A user deletes an object.
@@ -99,7 +99,7 @@ fn seconds(time: Time) -> String {
     format!("{}.{} s", time / SECOND, time % SECOND / (SECOND / 10))
 }
 
-impl fmt::Display for Act {
+impl fmt::Display for ActionKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Apply(object, spec) => write!(f, "somebody applies {object:?}: {}", short(spec)),

@@ -7,7 +7,7 @@ use roster_core::{
 };
 
 use super::{
-    action::{Act, Action, ApiFailure, StoreFault},
+    action::{Action, ActionKind, ApiFailure, StoreFault},
     clock::{MINUTE, SECOND, Time},
     cluster::Definition,
     features::Features,
@@ -38,10 +38,10 @@ pub fn add(
         let at = random.between(5 * SECOND, config.busy - MINUTE);
         let fault = fault(&mut random, features, config, accounts);
         let most = config.busy - at;
-        if let Some((act, end)) = fault {
-            actions.push(Action { id, at, act });
-            if let Some((after, act)) = end {
-                actions.push(Action { id: mix(&[id, 1]), at: at + after.min(most), act });
+        if let Some((kind, end)) = fault {
+            actions.push(Action { id, at, kind });
+            if let Some((after, kind)) = end {
+                actions.push(Action { id: mix(&[id, 1]), at: at + after.min(most), kind });
             }
         }
     }
@@ -54,7 +54,7 @@ fn make_api_unavailable(actions: &mut Vec<Action>, seed: u64, config: &Config) {
         let id = mix(&[6, number]);
         let mut random = Random::of(seed, id);
         let at = random.between(5 * SECOND, config.busy - MINUTE);
-        actions.push(Action { id, at, act: Act::Away(random.between(1, 40) * SECOND) });
+        actions.push(Action { id, at, kind: ActionKind::Away(random.between(1, 40) * SECOND) });
     }
 }
 
@@ -66,15 +66,16 @@ fn replace_stores(actions: &mut Vec<Action>, seed: u64, config: &Config, account
         let mut random = Random::of(seed, id);
         let at = random.between(5 * SECOND, config.busy - MINUTE);
         let name = random.pick(accounts).1.clone();
-        let end = if random.chance(50) { Act::Restore(name.clone()) } else { Act::ApproveStore(name.clone()) };
+        let end =
+            if random.chance(50) { ActionKind::Restore(name.clone()) } else { ActionKind::ApproveStore(name.clone()) };
         let until = at + random.between(1, 50) * SECOND;
-        actions.push(Action { id, at, act: Act::Replace(name) });
-        actions.push(Action { id: mix(&[id, 1]), at: until, act: end });
+        actions.push(Action { id, at, kind: ActionKind::Replace(name) });
+        actions.push(Action { id: mix(&[id, 1]), at: until, kind: end });
     }
 }
 
 /// Fault, and the action that ends it after some time.
-type FaultActions = (Act, Option<(Time, Act)>);
+type FaultActions = (ActionKind, Option<(Time, ActionKind)>);
 
 fn fault(
     random: &mut Random,
@@ -87,11 +88,11 @@ fn fault(
     let lasts = random.between(1, 50) * SECOND;
     match random.below(10) {
         0..=1 if features.lags => {
-            Some((Act::Lag(replica, kind, random.between(1, 15) * SECOND, random.between(5, 60) * SECOND), None))
+            Some((ActionKind::Lag(replica, kind, random.between(1, 15) * SECOND, random.between(5, 60) * SECOND), None))
         }
         2 if features.relists => {
             let behind = if random.chance(50) { 0 } else { usize::try_from(random.below(20)).unwrap_or(0) };
-            Some((Act::Relist(replica, kind, behind), None))
+            Some((ActionKind::Relist(replica, kind, behind), None))
         }
         3..=4 if features.store_faults => {
             let (account, store) = random.pick(accounts).clone();
@@ -104,27 +105,33 @@ fn fault(
                 5 => StoreFault::LosesReplies(1 + u32::try_from(random.below(3)).unwrap_or(0)),
                 _ => StoreFault::Slow(random.between(1, 20) * SECOND / 10),
             };
-            Some((Act::Store(store.clone(), fault.clone(), true), Some((lasts, Act::Store(store, fault, false)))))
+            Some((
+                ActionKind::Store(store.clone(), fault.clone(), true),
+                Some((lasts, ActionKind::Store(store, fault, false))),
+            ))
         }
         5 if features.api_faults => {
             let failure = *random.pick(&[ApiFailure::Fails, ApiFailure::LosesReplies, ApiFailure::Conflicts]);
-            Some((Act::Api(failure, 1 + u32::try_from(random.below(8)).unwrap_or(0)), None))
+            Some((ActionKind::Api(failure, 1 + u32::try_from(random.below(8)).unwrap_or(0)), None))
         }
         6..=7 if features.crashes => {
             let lasts = random.between(1, 40) * SECOND;
-            Some((if random.chance(50) { Act::Crash(replica, lasts) } else { Act::Freeze(replica, lasts) }, None))
+            Some((
+                if random.chance(50) { ActionKind::Crash(replica, lasts) } else { ActionKind::Freeze(replica, lasts) },
+                None,
+            ))
         }
         8 if features.jumps => {
             let by = i64::try_from(random.between(1, 900)).unwrap_or(1);
-            Some((Act::Jump(if random.chance(70) { by } else { -by / 10 }), None))
+            Some((ActionKind::Jump(if random.chance(70) { by } else { -by / 10 }), None))
         }
         9 if features.terminations => {
             if random.chance(40) {
                 let namespace = random.pick(accounts).0.namespace.clone();
-                return Some((Act::DeleteNamespace(namespace, lasts), None));
+                return Some((ActionKind::DeleteNamespace(namespace, lasts), None));
             }
             let definition = *random.pick(&[Definition::Denied, Definition::Terminating, Definition::Absent]);
-            Some((Act::Define(kind, definition), Some((lasts, Act::Define(kind, Definition::Served)))))
+            Some((ActionKind::Define(kind, definition), Some((lasts, ActionKind::Define(kind, Definition::Served)))))
         }
         3 if features.refusals => {
             let (account, store) = random.pick(accounts).clone();
@@ -133,7 +140,10 @@ fn fault(
                 number => ObjectKey::Member(person(number)),
             };
             let fault = StoreFault::Refused(account, object, StoreError::Invalid("no".to_owned()));
-            Some((Act::Store(store.clone(), fault.clone(), true), Some((lasts, Act::Store(store, fault, false)))))
+            Some((
+                ActionKind::Store(store.clone(), fault.clone(), true),
+                Some((lasts, ActionKind::Store(store, fault, false))),
+            ))
         }
         _ => None,
     }

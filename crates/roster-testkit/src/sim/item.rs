@@ -14,7 +14,7 @@ use super::cluster::Change;
 /// Item of the scheduler's queue.
 pub enum Item {
     /// An action happens.
-    Act(usize),
+    Action(usize),
     /// A watch delivers. Fields: replica, life, kind, number of openings.
     Deliver(usize, u64, KindName, u64),
     /// A loop wakes up.

@@ -49,7 +49,7 @@ pub mod shrink;
 pub mod specs;
 pub mod transcript;
 
-pub use action::{Act, Action};
+pub use action::{Action, ActionKind};
 pub use features::Features;
 pub use run::{Config, Sim};
 pub use transcript::Violation;

@@ -9,7 +9,7 @@ use roster_core::{
 };
 
 use super::{
-    action::{Act, Action},
+    action::{Action, ActionKind},
     clock::{MILLI, MINUTE, SECOND, Time},
     faults,
     features::Features,
@@ -92,8 +92,8 @@ impl<'a> Population<'a> {
         Random::of(self.seed, mix(&[key(what), number]))
     }
 
-    fn push(&mut self, id: u64, at: Time, act: Act) {
-        self.actions.push(Action { id, at, act });
+    fn push(&mut self, id: u64, at: Time, kind: ActionKind) {
+        self.actions.push(Action { id, at, kind });
     }
 
     /// Creates the initial objects, in any order.
@@ -106,7 +106,7 @@ impl<'a> Population<'a> {
         let system = object(KindName::Namespace, "", "roster-system");
         first.push((system, Spec::Namespace(BTreeMap::new())));
         for (at, (object, spec)) in (0..).zip(std::mem::take(&mut first)) {
-            self.push(mix(&[1, key(&object.name)]), at, Act::Apply(object, spec));
+            self.push(mix(&[1, key(&object.name)]), at, ActionKind::Apply(object, spec));
         }
         let mut random = self.random("catalog", 0);
         let catalog = Spec::Catalog(Box::new(specs::catalog(&mut random, self.features, false)));
@@ -138,7 +138,7 @@ impl<'a> Population<'a> {
         for (object, spec) in first {
             let id = mix(&[2, key(&object.namespace), key(&object.name), object.kind as u64]);
             let at = SECOND / 10 + Random::of(self.seed, id).below(8 * SECOND);
-            self.push(id, at, Act::Apply(object, spec));
+            self.push(id, at, ActionKind::Apply(object, spec));
         }
     }
 
@@ -194,16 +194,16 @@ impl<'a> Population<'a> {
     }
 
     /// Applies a new version of an account.
-    fn change_account(&self, random: &mut Random, index: usize) -> Act {
+    fn change_account(&self, random: &mut Random, index: usize) -> ActionKind {
         let (account, store) = &self.accounts[index];
         let spec = self.account(random, index, store);
-        Act::Apply(object(KindName::Account, &account.namespace, &account.name), spec)
+        ActionKind::Apply(object(KindName::Account, &account.namespace, &account.name), spec)
     }
 
     /// Applies a new version of the catalog.
-    fn change_catalog(&self, random: &mut Random) -> Act {
+    fn change_catalog(&self, random: &mut Random) -> ActionKind {
         let spec = specs::catalog(random, self.features, true);
-        Act::Apply(object(KindName::PermissionCatalog, "", "portal"), Spec::Catalog(Box::new(spec)))
+        ActionKind::Apply(object(KindName::PermissionCatalog, "", "portal"), Spec::Catalog(Box::new(spec)))
     }
 
     /// Adds one action at some time.
@@ -212,58 +212,62 @@ impl<'a> Population<'a> {
         let id = mix(&[3, number]);
         let at = random.between(10 * SECOND, busy);
         let (index, account, store) = self.pick(&mut random);
-        let act = match random.below(100) {
+        let kind = match random.below(100) {
             0..=39 => {
                 let who = random.below(self.people);
                 let (object, spec) = self.member(&mut random, &account, who, at);
-                Act::Apply(object, spec)
+                ActionKind::Apply(object, spec)
             }
             40..=54 => {
                 let short = if self.features.duplicates && random.chance(20) { "d" } else { "m" };
                 let name = format!("{}-{short}{}", account.name, random.below(self.people));
-                Act::Delete(object(KindName::Membership, &account.namespace, &name))
+                ActionKind::Delete(object(KindName::Membership, &account.namespace, &name))
             }
             55..=64 => {
                 let kind = random.below(4);
                 let (object, spec) = self.definition(&mut random, &account, kind);
-                if random.chance(65) { Act::Apply(object, spec) } else { Act::Delete(object) }
+                if random.chance(65) { ActionKind::Apply(object, spec) } else { ActionKind::Delete(object) }
             }
             65..=70 => self.change_account(&mut random, index),
             71..=74 => {
                 let store = random.pick(&self.stores).clone();
                 let spec = specs::store(&mut random, &store, self.features, self.people, true);
-                Act::Apply(object(KindName::IdentityStore, "", &store), Spec::Store(Box::new(spec)))
+                ActionKind::Apply(object(KindName::IdentityStore, "", &store), Spec::Store(Box::new(spec)))
             }
             75..=77 if self.features.catalogs => self.change_catalog(&mut random),
             78..=80 if self.features.pauses => {
                 let object = object(KindName::Account, &account.namespace, &account.name);
-                Act::Annotate(object, PAUSED_ANNOTATION, random.chance(40).then(|| "true".to_owned()))
+                ActionKind::Annotate(object, PAUSED_ANNOTATION, random.chance(40).then(|| "true".to_owned()))
             }
             81..=84 if self.features.masses => return self.prune(&mut random, id, at, &account),
-            85..=86 if self.features.approvals => Act::Approve(account),
-            87..=88 if self.features.tampers => Act::TamperDelete(store, account, person(random.below(self.people))),
-            89..=91 if self.features.tampers => Act::TamperRaise(store, account, person(random.below(self.people))),
+            85..=86 if self.features.approvals => ActionKind::Approve(account),
+            87..=88 if self.features.tampers => {
+                ActionKind::TamperDelete(store, account, person(random.below(self.people)))
+            }
+            89..=91 if self.features.tampers => {
+                ActionKind::TamperRaise(store, account, person(random.below(self.people)))
+            }
             92..=93 if self.features.deletions => {
                 let back = self.account(&mut random, index, &store);
                 let object = object(KindName::Account, &account.namespace, &account.name);
-                self.push(mix(&[id, 1]), at + random.between(1, 60) * SECOND, Act::Apply(object.clone(), back));
+                self.push(mix(&[id, 1]), at + random.between(1, 60) * SECOND, ActionKind::Apply(object.clone(), back));
                 if random.chance(60) {
-                    self.push(mix(&[id, 2]), at + random.between(5, 40) * SECOND, Act::Approve(account));
+                    self.push(mix(&[id, 2]), at + random.between(5, 40) * SECOND, ActionKind::Approve(account));
                 }
-                Act::Delete(object)
+                ActionKind::Delete(object)
             }
             94 if self.features.labels => {
                 let tier = if random.chance(70) { "gold" } else { "lead" };
                 let labels = BTreeMap::from([("tier".to_owned(), tier.to_owned())]);
-                Act::Apply(object(KindName::Namespace, "", &account.namespace), Spec::Namespace(labels))
+                ActionKind::Apply(object(KindName::Namespace, "", &account.namespace), Spec::Namespace(labels))
             }
             _ => {
                 let who = random.below(self.people);
                 let (object, spec) = self.member(&mut random, &account, who, at);
-                Act::Apply(object, spec)
+                ActionKind::Apply(object, spec)
             }
         };
-        self.push(id, at, act);
+        self.push(id, at, kind);
     }
 
     /// Changes something for a whole account, and right after that revokes the access of some members, one after the
@@ -278,23 +282,23 @@ impl<'a> Population<'a> {
             1 if self.features.catalogs => self.change_catalog(&mut random),
             kind => {
                 let (object, spec) = self.definition(&mut random, &account, kind);
-                Act::Apply(object, spec)
+                ActionKind::Apply(object, spec)
             }
         };
         self.push(id, at, change);
         for index in 0..random.between(1, 4) {
             let who = random.below(self.people);
             let (object, mut spec) = self.member(&mut random, &account, who, at);
-            let act = if random.chance(25) {
-                Act::Delete(object)
+            let kind = if random.chance(25) {
+                ActionKind::Delete(object)
             } else {
                 if let Spec::Member(member) = &mut spec {
                     member.suspended = random.chance(80);
                 }
-                Act::Apply(object, spec)
+                ActionKind::Apply(object, spec)
             };
             let after = random.between(1, 2_000) * MILLI;
-            self.push(mix(&[id, index]), at + after, act);
+            self.push(mix(&[id, index]), at + after, kind);
         }
     }
 
@@ -304,7 +308,7 @@ impl<'a> Population<'a> {
         for who in 0..self.people {
             if random.chance(share) {
                 let object = object(KindName::Membership, &account.namespace, &format!("{}-m{who}", account.name));
-                self.push(mix(&[id, who]), at + random.below(SECOND), Act::Delete(object));
+                self.push(mix(&[id, who]), at + random.below(SECOND), ActionKind::Delete(object));
             }
         }
     }

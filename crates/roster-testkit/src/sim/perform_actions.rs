@@ -10,7 +10,7 @@ use roster_core::{
 };
 
 use super::{
-    action::{Act, Action, StoreFault},
+    action::{Action, ActionKind, StoreFault},
     clock::{SECOND, Time},
     cluster::Definition,
     item::Item,
@@ -27,10 +27,10 @@ impl Sim {
     /// Carries out an action.
     pub fn perform(&mut self, action: Action) {
         let (time, wall) = (self.clock.time, self.clock.wall());
-        match action.act {
-            Act::Apply(object, spec) => drop(self.cluster.apply(&object, &spec)),
-            Act::Delete(object) => self.cluster.delete(&object, wall),
-            Act::DeleteNamespace(name, over) => {
+        match action.kind {
+            ActionKind::Apply(object, spec) => drop(self.cluster.apply(&object, &spec)),
+            ActionKind::Delete(object) => self.cluster.delete(&object, wall),
+            ActionKind::DeleteNamespace(name, over) => {
                 let object = ObjectRef { kind: KindName::Namespace, namespace: Name::default(), name: name.clone() };
                 self.cluster.delete(&object, wall);
                 let inside = self.cluster.all().filter(|stored| stored.object.namespace == name);
@@ -41,8 +41,8 @@ impl Sim {
                     self.at(time + after, Item::Purge(object));
                 }
             }
-            Act::Annotate(object, key, value) => self.cluster.annotate(&object, key, value.as_deref()),
-            Act::Approve(key) => {
+            ActionKind::Annotate(object, key, value) => self.cluster.annotate(&object, key, value.as_deref()),
+            ActionKind::Approve(key) => {
                 let object = key.object();
                 let hash = self.cluster.get(&object).and_then(|stored| {
                     let (_, _, message) = condition(&stored.status, "Synced")?;
@@ -53,14 +53,14 @@ impl Sim {
                     self.cluster.annotate(&object, api::APPROVE_REMOVAL_ANNOTATION, Some(&hash));
                 }
             }
-            Act::Define(kind, definition) => self.redefine(action.id, kind, definition),
-            Act::TamperDelete(store, key, email) => {
+            ActionKind::Define(kind, definition) => self.redefine(action.id, kind, definition),
+            ActionKind::TamperDelete(store, key, email) => {
                 if let Some(store) = self.stores.get_mut(&store) {
                     store.tamper_delete(&key, &ObjectKey::Member(email.clone()));
                 }
                 self.checker.tampered(&key, &email);
             }
-            Act::TamperRaise(store, key, email) => {
+            ActionKind::TamperRaise(store, key, email) => {
                 if let Some(store) = self.stores.get_mut(&store) {
                     let kind = store.kind();
                     let raise = |content: &mut MemberContent, levels: &mut crate::memory::Levels| {
@@ -75,13 +75,13 @@ impl Sim {
                 }
                 self.checker.tampered(&key, &email);
             }
-            Act::TamperAdd(store, key, email) => {
+            ActionKind::TamperAdd(store, key, email) => {
                 if let Some(store) = self.stores.get_mut(&store) {
                     store.tamper_member(&key, &email, crate::memory::Levels::new());
                 }
                 self.checker.tampered(&key, &email);
             }
-            Act::Store(name, fault, on) => {
+            ActionKind::Store(name, fault, on) => {
                 self.checker.faulty(&name, time);
                 if let StoreFault::Slow(latency) = fault {
                     if on {
@@ -93,32 +93,32 @@ impl Sim {
                     turn(store, fault, on);
                 }
             }
-            Act::Replace(name) => self.replace(name, action.id),
-            Act::Restore(name) => self.restore(&name),
-            Act::ApproveStore(name) => self.approve_store(name),
-            Act::Lag(replica, kind, most, lasts) => {
+            ActionKind::Replace(name) => self.replace(name, action.id),
+            ActionKind::Restore(name) => self.restore(&name),
+            ActionKind::ApproveStore(name) => self.approve_store(name),
+            ActionKind::Lag(replica, kind, most, lasts) => {
                 if let Some(replica) = self.replicas.get_mut(replica) {
                     replica.lags.insert(kind, (most, time + lasts));
                 }
             }
-            Act::Relist(replica, kind, behind) => {
+            ActionKind::Relist(replica, kind, behind) => {
                 if self.replicas.get(replica).is_some_and(|replica| replica.control.is_some()) {
                     self.open_watch(replica, kind, behind);
                 }
             }
-            Act::Crash(replica, after) => {
+            ActionKind::Crash(replica, after) => {
                 if replica < self.replicas.len() {
                     self.end(replica, after, true);
                 }
             }
-            Act::Freeze(replica, lasts) => {
+            ActionKind::Freeze(replica, lasts) => {
                 if let Some(replica) = self.replicas.get_mut(replica) {
                     replica.frozen_until = time + lasts;
                 }
             }
-            Act::Jump(by) => self.clock.moved += by,
-            Act::Away(lasts) => self.away_until = self.away_until.max(time + lasts),
-            Act::Api(failure, count) => self.api_failures.push((failure, count)),
+            ActionKind::Jump(by) => self.clock.moved += by,
+            ActionKind::Away(lasts) => self.away_until = self.away_until.max(time + lasts),
+            ActionKind::Api(failure, count) => self.api_failures.push((failure, count)),
         }
     }
 

@@ -8,7 +8,7 @@ use roster_core::{
 };
 
 use super::{
-    action::{Act, Action, ApiFailure},
+    action::{Action, ActionKind, ApiFailure},
     check::Checker,
     clock::{Clock, MILLI, MINUTE, SECOND, Time},
     cluster::Cluster,
@@ -113,7 +113,7 @@ impl Sim {
         };
         let times: Vec<Time> = sim.actions.iter().map(|action| action.at).collect();
         for (index, at) in times.into_iter().enumerate() {
-            sim.at(at, Item::Act(index));
+            sim.at(at, Item::Action(index));
         }
         for replica in 0..sim.replicas.len() {
             sim.at(replica as Time * 300 * MILLI, Item::Lease(replica, 0));
@@ -195,7 +195,7 @@ impl Sim {
 
     fn step(&mut self, item: Item) {
         match item {
-            Item::Act(index) => self.act(index),
+            Item::Action(index) => self.act(index),
             Item::Deliver(replica, life, kind, opened) => {
                 let lives = self.goes_on(replica, life);
                 match lives {
@@ -356,15 +356,17 @@ impl Sim {
         let action = self.actions[index].clone();
         let time = self.clock.time;
         self.mark(&[3, action.id]);
-        let namespace = match &action.act {
-            Act::Apply(object, _) | Act::Delete(object) | Act::Annotate(object, ..) => Some(object.namespace.clone()),
-            Act::Approve(key) | Act::TamperDelete(_, key, _) | Act::TamperRaise(_, key, _) => {
+        let namespace = match &action.kind {
+            ActionKind::Apply(object, _) | ActionKind::Delete(object) | ActionKind::Annotate(object, ..) => {
+                Some(object.namespace.clone())
+            }
+            ActionKind::Approve(key) | ActionKind::TamperDelete(_, key, _) | ActionKind::TamperRaise(_, key, _) => {
                 Some(key.namespace.clone())
             }
-            Act::DeleteNamespace(name, _) => Some(name.clone()),
+            ActionKind::DeleteNamespace(name, _) => Some(name.clone()),
             _ => None,
         };
-        self.transcript.record(time, namespace.as_ref().filter(|name| !name.is_empty()), || action.act.to_string());
+        self.transcript.record(time, namespace.as_ref().filter(|name| !name.is_empty()), || action.kind.to_string());
         self.perform(action);
     }
 

@@ -8,7 +8,7 @@ use roster_core::{
 use roster_testkit::{
     memory::Kind,
     sim::{
-        Act,
+        ActionKind,
         action::StoreFault,
         clock::{MILLI, MINUTE, SECOND},
         transcript_of,
@@ -23,8 +23,8 @@ const BUSY: u64 = 30 * SECOND;
 /// The store refuses the account's own row for some minutes.
 fn refuse_account(script: &mut Script) {
     let fault = StoreFault::Refused(key("a"), ObjectKey::Account, StoreError::Invalid("no".to_owned()));
-    script.act(BUSY, Act::Store(Name::new("store"), fault.clone(), true));
-    script.act(4 * MINUTE, Act::Store(Name::new("store"), fault, false));
+    script.act(BUSY, ActionKind::Store(Name::new("store"), fault.clone(), true));
+    script.act(4 * MINUTE, ActionKind::Store(Name::new("store"), fault, false));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn held_removals_stay_held_when_a_membership_changes() {
     for number in 0..8 {
         script.member(2 * SECOND, "a", number, in_group(number, "before"));
     }
-    script.act(BUSY, Act::Delete(reference(KindName::UserGroup, "g")));
+    script.act(BUSY, ActionKind::Delete(reference(KindName::UserGroup, "g")));
     for (later, number) in (2..).zip(0..8) {
         script.member(BUSY + later * 5 * SECOND, "a", number, in_group(number, "after"));
     }
@@ -179,7 +179,7 @@ fn deleted_roles_in_many_accounts_leave_room_for_revocations() {
     }
     script.account("d", 2);
     for name in ["a", "b", "c"] {
-        script.act(3 * MINUTE, Act::Delete(reference(KindName::Role, &format!("r{name}"))));
+        script.act(3 * MINUTE, ActionKind::Delete(reference(KindName::Role, &format!("r{name}"))));
     }
     script.member(3 * MINUTE + 2 * SECOND, "d", 1, suspended("d", 1, "admin"));
     script.holds();
@@ -192,7 +192,7 @@ fn a_replica_without_shard_0_refreshes_the_store_for_blocked_people() {
         (script.config.replicas, script.config.shards) = (2, 4);
         script.account(name, 8);
         script.remove_members(2 * MINUTE, name, 0..5);
-        let away = |on| Act::Store(Name::new("store"), StoreFault::Unavailable, on);
+        let away = |on| ActionKind::Store(Name::new("store"), StoreFault::Unavailable, on);
         script.act(2 * MINUTE + 9 * SECOND, away(true));
         script.act(3 * MINUTE + 9 * SECOND, away(false));
         script.store_at(2 * MINUTE + 20 * SECOND, &json!({ "blocked": [{ "email": email(4).as_str() }] }));
@@ -222,9 +222,9 @@ fn a_partner_waits_for_its_accounts_while_namespaces_are_listed_late() {
         let mut script = Script::new(Kind::Transactional);
         script.config.seed = seed;
         partner(&mut script, "a", 3, &json!({}));
-        script.act(BUSY - 2 * SECOND, Act::Lag(0, KindName::Namespace, 40 * SECOND, 80 * SECOND));
-        script.act(BUSY, Act::Crash(0, 3 * SECOND));
-        script.act(BUSY + SECOND, Act::Delete(reference(KindName::Account, "a")));
+        script.act(BUSY - 2 * SECOND, ActionKind::Lag(0, KindName::Namespace, 40 * SECOND, 80 * SECOND));
+        script.act(BUSY, ActionKind::Crash(0, 3 * SECOND));
+        script.act(BUSY + SECOND, ActionKind::Delete(reference(KindName::Account, "a")));
         let transcript = transcript_of(&script.config, &script.actions);
         assert!(!transcript.contains("removes the finalizer of Account acme/a"), "seed {seed}: {transcript}");
     }
@@ -238,11 +238,11 @@ fn a_waiting_deletion_of_a_partner_continues_on_another_replica() {
         (script.config.replicas, script.config.shards) = (2, 4);
         for (number, name) in (0..).zip(["a", "b", "c", "d", "e", "f"]) {
             partner(&mut script, name, 2, &json!({}));
-            script.act(BUSY - 10 * SECOND, Act::Delete(reference(KindName::Account, name)));
+            script.act(BUSY - 10 * SECOND, ActionKind::Delete(reference(KindName::Account, name)));
             script.member(BUSY + (18 + number) * SECOND, name, 1, suspended(name, 1, "admin"));
         }
-        script.act(BUSY - 2 * SECOND, Act::Lag(1, KindName::Role, 40 * SECOND, 80 * SECOND));
-        script.act(BUSY, Act::Freeze(0, MINUTE));
+        script.act(BUSY - 2 * SECOND, ActionKind::Lag(1, KindName::Role, 40 * SECOND, 80 * SECOND));
+        script.act(BUSY, ActionKind::Freeze(0, MINUTE));
         script.holds();
     }
 }
@@ -268,7 +268,7 @@ fn revocations_continue_while_a_deletion_is_held() {
     for kind in Kind::ALL {
         let mut script = Script::new(kind);
         script.account("a", 8);
-        script.act(BUSY, Act::Delete(reference(KindName::Account, "a")));
+        script.act(BUSY, ActionKind::Delete(reference(KindName::Account, "a")));
         script.member(BUSY + 10 * SECOND, "a", 1, suspended("a", 1, "admin"));
         script.remove_members(BUSY + 20 * SECOND, "a", [2]);
         script.remove_members(BUSY + 30 * SECOND, "a", 3..8);
@@ -279,7 +279,7 @@ fn revocations_continue_while_a_deletion_is_held() {
             let line = format!("p{person}@corp.example from billing=Allowed users=Delete to nothing");
             assert_eq!(waits.contains(&line), goes, "{line}: {waits}");
         }
-        script.act(2 * MINUTE, Act::Approve(key("a")));
+        script.act(2 * MINUTE, ActionKind::Approve(key("a")));
         script.holds();
         let transcript = transcript_of(&script.config, &script.actions);
         assert!(transcript.contains("removes the finalizer of Account acme/a"), "{transcript}");
@@ -292,9 +292,9 @@ fn an_account_is_deleted_after_a_temporary_refusal_of_one_member() {
         let mut script = Script::new(kind);
         script.account("a", 3);
         let fault = StoreFault::Refused(key("a"), ObjectKey::Member(email(0)), StoreError::Invalid("no".to_owned()));
-        script.act(BUSY, Act::Store(Name::new("store"), fault.clone(), true));
-        script.act(4 * MINUTE, Act::Store(Name::new("store"), fault, false));
-        script.act(BUSY + SECOND, Act::Delete(reference(KindName::Account, "a")));
+        script.act(BUSY, ActionKind::Store(Name::new("store"), fault.clone(), true));
+        script.act(4 * MINUTE, ActionKind::Store(Name::new("store"), fault, false));
+        script.act(BUSY + SECOND, ActionKind::Delete(reference(KindName::Account, "a")));
         script.holds();
     }
 }
@@ -305,7 +305,7 @@ fn a_revocation_does_not_release_a_held_deletion() {
         let mut script = Script::new(kind);
         script.config.busy = 30 * MINUTE;
         script.account("a", 5);
-        script.act(BUSY, Act::Delete(reference(KindName::Account, "a")));
+        script.act(BUSY, ActionKind::Delete(reference(KindName::Account, "a")));
         for number in 0..2 {
             script.member(BUSY + 10 * SECOND, "a", number, suspended("a", number, "admin"));
         }
@@ -322,10 +322,10 @@ fn a_revocation_does_not_release_a_held_deletion() {
 fn a_deletion_that_was_approved_goes_on_after_an_outage() {
     let mut script = Script::new(Kind::Plain);
     script.account("a", 12);
-    script.act(BUSY, Act::Delete(reference(KindName::Account, "a")));
-    script.act(BUSY + 20 * SECOND, Act::Store(Name::new("store"), StoreFault::DiesAfter(5), true));
-    script.act(BUSY + 30 * SECOND, Act::Approve(key("a")));
-    script.act(BUSY + 60 * SECOND, Act::Store(Name::new("store"), StoreFault::DiesAfter(5), false));
+    script.act(BUSY, ActionKind::Delete(reference(KindName::Account, "a")));
+    script.act(BUSY + 20 * SECOND, ActionKind::Store(Name::new("store"), StoreFault::DiesAfter(5), true));
+    script.act(BUSY + 30 * SECOND, ActionKind::Approve(key("a")));
+    script.act(BUSY + 60 * SECOND, ActionKind::Store(Name::new("store"), StoreFault::DiesAfter(5), false));
     let transcript = transcript_of(&script.config, &script.actions);
     assert!(transcript.contains("the deletion is tried again"), "{transcript}");
     assert!(transcript.contains("removes the finalizer of Account acme/a"), "{transcript}");
@@ -353,7 +353,7 @@ fn an_invalid_object_makes_one_event_for_each_generation() {
     script.apply(10 * SECOND, KindName::Role, "clerk", wrong("Clerk"));
     // The account is reconciled again, by a process that has just started.
     script.member(20 * SECOND, "a", 0, member("a", 0, "admin"));
-    script.act(30 * SECOND, Act::Crash(0, 5 * SECOND));
+    script.act(30 * SECOND, ActionKind::Crash(0, 5 * SECOND));
     script.member(60 * SECOND, "a", 1, member("a", 1, "admin"));
     let times = |script: &Script| {
         let transcript = transcript_of(&script.config, &script.actions);

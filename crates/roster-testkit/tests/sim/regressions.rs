@@ -7,7 +7,7 @@ use roster_core::model::{KindName, Name};
 use roster_testkit::{
     memory::Kind,
     sim::{
-        Act,
+        ActionKind,
         clock::{MINUTE, SECOND},
         cluster::Definition,
         play,
@@ -27,8 +27,8 @@ fn access_does_not_rise_when_an_override_is_deleted_with_its_namespace() {
     script.account("a", 3);
     let role = lowering("a");
     script.apply(2 * SECOND, KindName::Role, "r", role);
-    script.act(BUSY, Act::DeleteNamespace(Name::new("acme"), 100 * MINUTE));
-    script.act(BUSY + SECOND, Act::Delete(reference(KindName::Role, "r")));
+    script.act(BUSY, ActionKind::DeleteNamespace(Name::new("acme"), 100 * MINUTE));
+    script.act(BUSY + SECOND, ActionKind::Delete(reference(KindName::Role, "r")));
     script.holds();
 }
 
@@ -38,8 +38,8 @@ fn access_does_not_rise_when_the_lower_of_two_memberships_is_deleted_with_its_na
     let mut script = Script::new(Kind::Transactional);
     script.account("a", 3);
     script.apply(2 * SECOND, KindName::Membership, "second", member("a", 1, "reader"));
-    script.act(BUSY, Act::DeleteNamespace(Name::new("acme"), 100 * MINUTE));
-    script.act(BUSY + SECOND, Act::Delete(reference(KindName::Membership, "second")));
+    script.act(BUSY, ActionKind::DeleteNamespace(Name::new("acme"), 100 * MINUTE));
+    script.act(BUSY + SECOND, ActionKind::Delete(reference(KindName::Membership, "second")));
     script.holds();
 }
 
@@ -54,8 +54,8 @@ fn a_recreated_definition_raises_and_removes_nobody() {
             script.account("a", 3);
             let role = lowering("a");
             script.apply(2 * SECOND, KindName::Role, "r", role.clone());
-            script.act(BUSY, Act::Define(kind, Definition::Terminating));
-            script.act(BUSY + 11 * SECOND + lasts, Act::Define(kind, Definition::Served));
+            script.act(BUSY, ActionKind::Define(kind, Definition::Terminating));
+            script.act(BUSY + 11 * SECOND + lasts, ActionKind::Define(kind, Definition::Served));
             // As GitOps does, in its own time.
             let again = BUSY + 15 * SECOND + lasts;
             script.apply(again, KindName::Role, "r", role);
@@ -78,10 +78,10 @@ fn access_does_not_rise_when_a_role_is_replaced_under_its_name() {
     script.account("b", 3);
     let role = lowering;
     script.apply(2 * SECOND, KindName::Role, "r", role("a"));
-    script.act(BUSY, Act::Lag(0, KindName::Role, 20 * SECOND, 20 * SECOND));
-    script.act(BUSY + SECOND, Act::Delete(reference(KindName::Role, "r")));
+    script.act(BUSY, ActionKind::Lag(0, KindName::Role, 20 * SECOND, 20 * SECOND));
+    script.act(BUSY + SECOND, ActionKind::Delete(reference(KindName::Role, "r")));
     script.apply(BUSY + SECOND + 1, KindName::Role, "r", role("b"));
-    script.act(BUSY + 2 * SECOND, Act::Relist(0, KindName::Role, 0));
+    script.act(BUSY + 2 * SECOND, ActionKind::Relist(0, KindName::Role, 0));
     script.holds();
 }
 
@@ -93,13 +93,13 @@ fn a_shard_is_not_released_while_a_pass_uses_its_permit() {
         let mut script = Script::new(Kind::Plain);
         (script.config.replicas, script.config.shards) = (2, 2);
         script.config.store_latency = SECOND;
-        script.act(0, Act::Crash(1, 4 * MINUTE));
+        script.act(0, ActionKind::Crash(1, 4 * MINUTE));
         script.account("a", 60);
         let role = lowering("a");
         script.apply(4 * MINUTE - 5 * SECOND, KindName::Role, "r", role);
         let at = 4 * MINUTE + tenths * SECOND / 10;
-        script.act(at, Act::Define(KindName::IdentityStore, Definition::Denied));
-        script.act(at + 30 * SECOND, Act::Define(KindName::IdentityStore, Definition::Served));
+        script.act(at, ActionKind::Define(KindName::IdentityStore, Definition::Denied));
+        script.act(at + 30 * SECOND, ActionKind::Define(KindName::IdentityStore, Definition::Served));
         script.holds();
     }
 }
@@ -113,9 +113,9 @@ fn a_namespace_that_is_not_listed_yet_is_not_admitted() {
     script.store(&json!({ "allowedNamespaces": {
         "from": "Selector", "selector": { "matchExpressions": expressions },
     } }));
-    script.act(5 * SECOND, Act::Delete(reference(KindName::Namespace, "acme")));
-    script.act(6 * SECOND, Act::DeleteNamespace(Name::new("acme"), 0));
-    script.act(BUSY, Act::Lag(0, KindName::Namespace, MINUTE, MINUTE));
+    script.act(5 * SECOND, ActionKind::Delete(reference(KindName::Namespace, "acme")));
+    script.act(6 * SECOND, ActionKind::DeleteNamespace(Name::new("acme"), 0));
+    script.act(BUSY, ActionKind::Lag(0, KindName::Namespace, MINUTE, MINUTE));
     script.apply(BUSY, KindName::Namespace, "acme", json!({ "tier": "bronze" }));
     script.apply(BUSY + 1, KindName::Account, "a", account("a"));
     script.member(BUSY + 2, "a", 1, member("a", 1, "admin"));
@@ -139,9 +139,9 @@ fn an_override_that_becomes_invalid_does_not_raise() {
 fn an_account_is_not_deleted_before_its_store_is_emptied() {
     let mut script = Script::new(Kind::Transactional);
     script.account("a", 3);
-    script.act(BUSY, Act::Define(KindName::IdentityStore, Definition::Denied));
-    script.act(BUSY + SECOND, Act::Delete(reference(KindName::Account, "a")));
-    script.act(BUSY + 5 * SECOND, Act::Define(KindName::IdentityStore, Definition::Served));
+    script.act(BUSY, ActionKind::Define(KindName::IdentityStore, Definition::Denied));
+    script.act(BUSY + SECOND, ActionKind::Delete(reference(KindName::Account, "a")));
+    script.act(BUSY + 5 * SECOND, ActionKind::Define(KindName::IdentityStore, Definition::Served));
     script.holds();
 }
 
@@ -166,7 +166,7 @@ fn an_approval_counts_once() {
     let mut script = Script::new(Kind::Transactional);
     script.account("a", 8);
     script.remove_members(BUSY, "a", 0..5);
-    script.act(BUSY + 5 * SECOND, Act::Approve(key("a")));
+    script.act(BUSY + 5 * SECOND, ActionKind::Approve(key("a")));
     for number in 0..5 {
         script.member(2 * MINUTE, "a", number, member("a", number, "admin"));
     }
@@ -193,7 +193,7 @@ fn an_account_with_held_removals_does_not_stop_a_rollout_forever() {
 fn an_account_is_not_ready_while_others_manage_its_owner() {
     let mut script = Script::new(Kind::Transactional);
     let owner = roster_core::model::Email::parse("a@corp.example").unwrap();
-    script.act(0, Act::TamperAdd(Name::new("store"), key("a"), owner));
+    script.act(0, ActionKind::TamperAdd(Name::new("store"), key("a"), owner));
     script.account("a", 2);
     script.holds();
 }
@@ -219,7 +219,7 @@ fn a_suspended_member_named_as_owner_loses_access_in_an_unresolvable_account() {
 fn a_process_takes_its_own_lease_back_after_an_outage() {
     let mut script = Script::new(Kind::Transactional);
     script.account("a", 3);
-    script.act(BUSY, Act::Away(13 * SECOND));
+    script.act(BUSY, ActionKind::Away(13 * SECOND));
     script.member(BUSY + 14 * SECOND, "a", 1, suspended("a", 1, "admin"));
     script.holds();
 }
@@ -230,7 +230,7 @@ fn a_process_takes_its_own_lease_back_after_an_outage() {
 fn a_lease_survives_a_short_outage_and_moves_after_a_long_one() {
     let mut script = Script::new(Kind::Transactional);
     script.account("a", 3);
-    script.act(BUSY, Act::Away(5 * SECOND));
+    script.act(BUSY, ActionKind::Away(5 * SECOND));
     script.member(BUSY + 6 * SECOND, "a", 1, suspended("a", 1, "admin"));
     script.holds();
 
@@ -239,7 +239,7 @@ fn a_lease_survives_a_short_outage_and_moves_after_a_long_one() {
     for name in ["a", "b", "c", "d", "e", "f"] {
         script.account(name, 2);
     }
-    script.act(BUSY, Act::Freeze(0, 40 * SECOND));
+    script.act(BUSY, ActionKind::Freeze(0, 40 * SECOND));
     for name in ["a", "b", "c", "d", "e", "f"] {
         script.member(BUSY + 20 * SECOND, name, 1, suspended(name, 1, "admin"));
     }
@@ -256,8 +256,8 @@ fn a_shard_that_is_taken_does_not_wait_for_a_kind_that_is_listed_late() {
         for name in ["a", "b", "c", "d", "e", "f"] {
             script.account(name, 2);
         }
-        script.act(BUSY - 2 * SECOND, Act::Lag(1, late, 40 * SECOND, 80 * SECOND));
-        script.act(BUSY, Act::Freeze(0, 60 * SECOND));
+        script.act(BUSY - 2 * SECOND, ActionKind::Lag(1, late, 40 * SECOND, 80 * SECOND));
+        script.act(BUSY, ActionKind::Freeze(0, 60 * SECOND));
         for (number, name) in (0..).zip(["a", "b", "c", "d", "e", "f"]) {
             script.member(BUSY + (18 + number) * SECOND, name, 1, suspended(name, 1, "admin"));
         }
@@ -274,7 +274,7 @@ fn a_small_world_keeps_its_promises() {
         script.account("b", 2);
         script.member(BUSY, "a", 1, suspended("a", 1, "admin"));
         script.store_at(BUSY + 10 * SECOND, &json!({ "blocked": [{ "email": email(2).as_str() }] }));
-        script.act(BUSY + 20 * SECOND, Act::Delete(reference(KindName::Account, "b")));
+        script.act(BUSY + 20 * SECOND, ActionKind::Delete(reference(KindName::Account, "b")));
         script.holds();
     }
     assert_eq!(BTreeSet::from(Kind::ALL).len(), 2);

@@ -9,7 +9,7 @@ use roster_core::{
 use roster_testkit::{
     memory::Kind,
     sim::{
-        Act,
+        ActionKind,
         action::StoreFault,
         clock::{MILLI, MINUTE, SECOND},
         cluster::Definition,
@@ -48,7 +48,7 @@ fn members_of_a_partner_can_be_revoked_while_its_deletion_waits() {
     let mut managed = account("b");
     managed["parentRef"] = json!({ "name": "a" });
     script.apply(4 * SECOND, KindName::Account, "b", managed);
-    script.act(BUSY, Act::Delete(reference(KindName::Account, "a")));
+    script.act(BUSY, ActionKind::Delete(reference(KindName::Account, "a")));
     script.member(BUSY + 5 * SECOND, "a", 1, suspended("a", 1, "admin"));
     script.holds();
 }
@@ -59,7 +59,7 @@ fn members_of_a_partner_can_be_revoked_while_its_deletion_waits() {
 fn revocations_are_applied_while_the_namespace_is_being_deleted() {
     let mut script = Script::new(Kind::Transactional);
     script.account("a", 3);
-    script.act(BUSY, Act::DeleteNamespace(Name::new("acme"), 4 * MINUTE));
+    script.act(BUSY, ActionKind::DeleteNamespace(Name::new("acme"), 4 * MINUTE));
     let mut spec = account("a");
     spec["suspended"] = json!(true);
     script.apply(BUSY + SECOND, KindName::Account, "a", spec);
@@ -72,7 +72,7 @@ fn revocations_are_applied_while_a_definition_is_missing() {
     for kind in [KindName::Role, KindName::UserGroup, KindName::Invitation, KindName::PermissionCatalog] {
         let mut script = Script::new(Kind::Transactional);
         script.account("a", 3);
-        script.act(BUSY, Act::Define(kind, Definition::Absent));
+        script.act(BUSY, ActionKind::Define(kind, Definition::Absent));
         script.member(BUSY + 5 * SECOND, "a", 1, suspended("a", 1, "admin"));
         script.holds();
     }
@@ -149,8 +149,8 @@ fn a_refused_member_does_not_delay_the_revocation_of_another() {
     let mut script = Script::new(Kind::Transactional);
     script.account("a", 3);
     let fault = StoreFault::Refused(key("a"), ObjectKey::Member(email(0)), StoreError::Invalid("no".to_owned()));
-    script.act(BUSY, Act::Store(Name::new("store"), fault.clone(), true));
-    script.act(5 * MINUTE, Act::Store(Name::new("store"), fault, false));
+    script.act(BUSY, ActionKind::Store(Name::new("store"), fault.clone(), true));
+    script.act(5 * MINUTE, ActionKind::Store(Name::new("store"), fault, false));
     script.member(BUSY + SECOND, "a", 0, member("a", 0, "reader"));
     script.member(BUSY + 40 * SECOND, "a", 1, suspended("a", 1, "admin"));
     script.holds();
@@ -180,7 +180,7 @@ fn a_block_reaches_orphaned_accounts() {
                 let mut spec = account(name);
                 spec["deletionPolicy"] = json!("Orphan");
                 script.apply(3 * SECOND, KindName::Account, name, spec);
-                script.act(BUSY, Act::Delete(reference(KindName::Account, name)));
+                script.act(BUSY, ActionKind::Delete(reference(KindName::Account, name)));
             }
             script.store_at(at, &json!({ "blocked": [{ "email": email(1).as_str() }] }));
             script.holds();

@@ -7,7 +7,7 @@ use roster_core::model::{AccountKey, Email, KindName, Name, ObjectRef};
 use roster_testkit::{
     memory::Kind,
     sim::{
-        Act, Action, Config, Violation,
+        Action, ActionKind, Config, Violation,
         clock::{MINUTE, SECOND, Time},
         objects::Spec,
         play, transcript_of,
@@ -135,7 +135,7 @@ impl Script {
 
     pub fn remove_members(&mut self, at: Time, account: &str, numbers: impl IntoIterator<Item = usize>) {
         for number in numbers {
-            self.act(at, Act::Delete(reference(KindName::Membership, &format!("{account}-{number}"))));
+            self.act(at, ActionKind::Delete(reference(KindName::Membership, &format!("{account}-{number}"))));
         }
     }
 
@@ -150,12 +150,12 @@ impl Script {
             KindName::Membership => Spec::Member(Box::new(read(spec))),
             KindName::Invitation | KindName::CatalogRecord => panic!("nobody applies a {kind:?}"),
         };
-        self.act(at, Act::Apply(reference(kind, name), spec));
+        self.act(at, ActionKind::Apply(reference(kind, name), spec));
     }
 
-    pub fn act(&mut self, at: Time, act: Act) {
+    pub fn act(&mut self, at: Time, kind: ActionKind) {
         let id = self.actions.len() as u64;
-        self.actions.push(Action { id, at, act });
+        self.actions.push(Action { id, at, kind });
     }
 
     /// Runs it.

@@ -55,9 +55,9 @@ impl Person {
         !self.loses.is_empty() || self.times.iter().any(|time| !time.gains)
     }
 
-    /// Returns the note where neither a loss nor a time says the same.
+    /// Returns the note, unless a loss or a time says the same and is printed anyway.
     #[must_use]
-    pub fn untold_note(&self) -> Option<&str> {
+    pub fn separate_note(&self) -> Option<&str> {
         self.note.as_deref().filter(|_| self.loses.is_empty() && self.times.is_empty())
     }
 

@@ -148,7 +148,7 @@ fn people_table(people: &[&Person], rows: usize) -> Table {
         loses.extend(times(false));
         let reasons = by_reason(&person.loses).into_iter().chain(by_reason(&person.gains));
         let mut why: Vec<&str> = Vec::new();
-        for reason in reasons.map(|(why, _)| why).chain(person.untold_note()) {
+        for reason in reasons.map(|(why, _)| why).chain(person.separate_note()) {
             if !why.contains(&reason) {
                 why.push(reason);
             }

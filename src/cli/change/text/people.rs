@@ -37,7 +37,7 @@ impl Text {
             let (mark, style) = if change.gains { ("gains ", GOOD) } else { ("loses ", BAD) };
             self.wrapped(6, style, mark, &time(change));
         }
-        if let Some(note) = person.untold_note() {
+        if let Some(note) = person.separate_note() {
             self.wrapped(6, WARN, note, "");
         }
     }

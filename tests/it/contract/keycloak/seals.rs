@@ -103,7 +103,7 @@ async fn a_realm_of_the_previous_version_keeps_working_and_nobody_gains() {
     world.assert_held(&world.observe(&*store).await);
     let store = backend.open().await;
     world.assert_held(&world.observe(&*store).await);
-    // Whose address the realm has verified is sealed, and that is all.
+    // Only users whose address the realm has verified are sealed.
     let plan = world.converge(&*store).await;
     let changes: Vec<_> = plan.changes.iter().map(|change| (&change.object, change.cause)).collect();
     assert_eq!((changes, plan.drift.len()), (vec![(&member_key(&dana), Cause::Spec)], 0));

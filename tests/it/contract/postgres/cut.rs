@@ -59,7 +59,7 @@ async fn a_connection_cut_after_any_message_leaves_whole_passes_only() {
             let applied = outcomes.iter().all(Result::is_ok);
             let away = |outcome: &_| matches!(outcome, Err(StoreError::Unavailable(_)));
             assert!(applied || outcomes.iter().all(away), "after {messages}: {outcomes:?}");
-            // What was acknowledged is there; what was not is there whole, or not at all.
+            // An acknowledged pass is there. One that was not acknowledged is there whole, or not at all.
             let seen = to.observe(&*direct).await;
             if applied || seen.account != before.account || seen.members != before.members {
                 to.assert_held(&seen);

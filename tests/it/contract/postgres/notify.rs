@@ -57,7 +57,7 @@ async fn changes_by_other_sessions_are_announced_and_rosters_are_not() {
         // Nothing else came before: what Roster wrote would have.
         assert_eq!(heard, accounts, "{sql}");
     }
-    // What does not change a row of an account is nobody's business.
+    // A statement that changes no row of an account is not announced.
     backend.run("UPDATE members SET ranks = '002' WHERE email = 'nobody'").await.unwrap();
     backend.run(&format!("DELETE FROM members WHERE {of_bolt}")).await.unwrap();
     assert_eq!(tokio::time::timeout(SOON, changes.next()).await.unwrap(), Some(AccountKey::new("shop", "bolt")));

@@ -58,7 +58,7 @@ async fn every_change_is_audited() {
             ],
         })
     );
-    // What really was there, not what Roster last wrote.
+    // The audit has the former content that was really there, not the one that Roster wrote last.
     backend
         .run("UPDATE members SET ranks = '102', display_name = 'Hacked' WHERE email = 'ann@shop.example'")
         .await

@@ -31,7 +31,7 @@ async fn files_are_readable_by_their_owner_only() {
         let entry = entry.unwrap();
         assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.file_name());
     }
-    // What somebody has opened to a portal's group stays so.
+    // An administrator has opened the file to the portal's group: it stays open.
     fs::set_permissions(backend.file(), fs::Permissions::from_mode(0o640)).unwrap();
     backend.open().await;
     assert_eq!(fs::metadata(backend.file()).unwrap().permissions().mode() & 0o777, 0o640);
