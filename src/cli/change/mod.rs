@@ -3,6 +3,7 @@
 
 mod alike;
 mod effect;
+mod guarded;
 mod markdown;
 mod report;
 mod report_builder;
@@ -56,6 +57,8 @@ pub struct Work {
     pub observed: Observed,
     /// Plan of the changes.
     pub plan: Plan,
+    /// Plan as it would be with the held removals approved; `None` if the removal guard holds nothing back.
+    pub released: Option<Plan>,
     /// Whether the Account is deleted and its content kept (`deletionPolicy: Orphan`).
     pub is_orphaned: bool,
 }
@@ -189,8 +192,14 @@ fn work(
     }
     let target::Planned { key, place, mark, judged, observed, plan } =
         target::plan_as(loaded, key, place, observed, &context)?;
-    let place = Some(place);
-    Some(Work { key, place, mark, unknown: None, judged: Some(judged), observed, plan, is_orphaned: false })
+    let (place, judged) = (Some(place), Some(judged));
+    let released = plan.guarded.as_ref().and_then(|guarded| {
+        let approved = std::slice::from_ref(&guarded.hash);
+        let context = Context { only_reporting: choices.only_drift, approved, ..Context::new(mark.clone(), now) };
+        let members = loaded.objects.members(&key, &Scope::Account)?;
+        Some(evaluate::evaluate(&loaded.prepare(&key)?, &members, &observed, &context).plan)
+    });
+    Some(Work { key, place, mark, unknown: None, judged, observed, plan, released, is_orphaned: false })
 }
 
 /// Like [`work`], for an Account that is being deleted. While the deletion waits for managed accounts, the former store
@@ -230,7 +239,13 @@ fn leaving(
         }
     };
     let (key, place, mark) = (key.clone(), Some(place.clone()), context.mark.clone());
-    Some(Work { key, place, mark, unknown: None, judged: None, observed, plan, is_orphaned })
+    let released = released_deletion(&plan, &observed, &mark);
+    Some(Work { key, place, mark, unknown: None, judged: None, observed, plan, released, is_orphaned })
+}
+
+/// Returns the plan of a deletion as it would be if it were approved; `None` if the removal guard does not hold it back.
+fn released_deletion(plan: &Plan, observed: &Observed, mark: &Mark) -> Option<Plan> {
+    plan.guarded.is_some().then(|| evaluate::delete(observed, mark))
 }
 
 /// Accounts of a store that are not in the files.
@@ -261,9 +276,18 @@ async fn look_for_others(
                 DeletionDecision::Held(guarded) => Plan::holding(guarded),
                 DeletionDecision::Replaced => Plan::default(),
             };
-            let place = Some(place.clone());
-            let work = Work { key, place, mark, unknown: None, judged: None, observed, plan, is_orphaned: false };
-            changes.works.push(work);
+            let (place, released) = (Some(place.clone()), released_deletion(&plan, &observed, &mark));
+            changes.works.push(Work {
+                key,
+                place,
+                mark,
+                unknown: None,
+                judged: None,
+                observed,
+                plan,
+                released,
+                is_orphaned: false,
+            });
         } else {
             changes.left.push((key, place.clone()));
         }

@@ -233,11 +233,15 @@ pub struct FieldChange {
 pub struct Guarded {
     /// Members who would lose all access.
     pub members: Vec<String>,
+    /// People who gain or lose access when the removals are approved, besides those that the rest of the plan changes.
+    pub people: Vec<effect::Person>,
     /// Reason of the removal guard.
     pub why: String,
-    /// Hash to approve.
+    /// Hash to approve. Between two revisions it is that of `roster apply`: a controller's hash depends on the UID of
+    /// the Account, and stands in `status.heldRemovals`.
     pub hash: String,
-    /// Approval: an argument of the command or, for a cluster, a command that annotates the Account.
+    /// Approval: an argument of the command; for a cluster, a command that annotates the Account; between two revisions,
+    /// a sentence.
     pub approve: String,
 }
 

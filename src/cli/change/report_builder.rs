@@ -7,18 +7,19 @@ use jiff::Timestamp;
 use super::{
     Changes, Revisions, Work, effect,
     effect::Person,
+    guarded,
     report::{
-        AccountChanges, Action, Compares, Drifted, FieldChange, Granted, Guarded, Held, Invalid, LeftInStore,
-        LimitChange, NO_GRANTS, OtherChange, Report, Step, Summary,
+        AccountChanges, Action, Compares, Drifted, FieldChange, Granted, Held, Invalid, LeftInStore, LimitChange,
+        NO_GRANTS, OtherChange, Report, Step, Summary,
     },
     revisions::others,
 };
 use crate::{
-    cli::output::{self, API_VERSION},
+    cli::output::API_VERSION,
     evaluate::Judged,
     limits::Direction,
-    manifests::{LoadedObjects, Source},
-    model::{AccountKey, Findings, Layout},
+    manifests::LoadedObjects,
+    model::{Findings, Layout},
     plan::{Cause, Change, Content, Hold, ObjectKey, Observed, Plan},
 };
 
@@ -110,24 +111,11 @@ impl Report {
     }
 }
 
-/// Returns how to approve held removals.
-fn approve(loaded: &LoadedObjects, account: &AccountKey, hash: &str) -> String {
-    match loaded.source {
-        Source::Files(_) => format!("--approve {hash}"),
-        Source::Cluster(_) => output::approve_command(&account.namespace, &account.name, hash),
-    }
-}
-
 fn account(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> AccountChanges {
     let plan = &work.plan;
     let unresolved = work.judged.as_ref().filter(|resolved| resolved.desired.definitions.is_none());
     let unresolved = unresolved.map(|resolved| resolved.definitions.findings.message());
-    let guarded = plan.guarded.as_ref().map(|guarded| Guarded {
-        members: guarded.members.iter().map(ToString::to_string).collect(),
-        why: guarded.why.clone(),
-        hash: guarded.hash.clone(),
-        approve: approve(loaded, &work.key, &guarded.hash),
-    });
+    let people = effect::people(loaded, work, plan, now);
     let drift = plan.drift.iter().map(|drift| Drifted {
         object: drift.object.to_string(),
         corrected: drift.corrected,
@@ -142,8 +130,8 @@ fn account(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> AccountChange
         deletion_waits: None,
         orphaned: work.is_orphaned.then_some(work.observed.members.len()),
         changes: plan.changes.iter().map(|change| step(plan, change, &work.observed)).collect(),
-        people: effect::people(loaded, work, now),
-        guarded,
+        guarded: guarded::guarded(loaded, work, &people, now),
+        people,
         holds: plan.holds.iter().map(|(object, hold)| Held { object: object.to_string(), hold: *hold }).collect(),
         drift: drift.collect(),
         invalid: work.judged.as_ref().map(|resolved| invalid(loaded, work, resolved)).unwrap_or_default(),

@@ -76,6 +76,106 @@ fn a_changed_catalog_is_reported_for_everybody_affected() {
     assert_snapshot!(workspace.printed("plan --from one --to two"));
 }
 
+/// The highest level of a ladder gets another name: each side has its own one.
+#[test]
+fn a_renamed_top_level_has_its_former_name_before() {
+    let workspace = Workspace::new();
+    workspace.revised("one", |text| text);
+    workspace.revised("two", |text| {
+        text.replace("{name: orders, levels: [Hide, View, Edit]}", "{name: orders, levels: [Hide, View, Change]}")
+            .replace("orders: Edit", "orders: Change")
+    });
+    let printed = workspace.printed("plan --from one --to two");
+    assert!(printed.contains("permissions.orders  Edit → Change"), "{printed}");
+    assert!(printed.contains("gains orders: Change (from Edit)"), "{printed}");
+    assert!(!printed.contains("View → Change"), "{printed}");
+    // Who is left with the level below loses something.
+    workspace.revised("three", |text| {
+        text.replace("{name: orders, levels: [Hide, View, Edit]}", "{name: orders, levels: [Hide, View]}")
+            .replace("orders: Edit", "orders: View")
+    });
+    let printed = workspace.printed("plan --from one --to three");
+    assert!(printed.contains("permissions.orders  Edit → View"), "{printed}");
+    assert!(printed.contains("loses orders: View (from Edit)"), "{printed}");
+}
+
+/// Six of nine members are no longer declared, and another account is as it was.
+fn many_removals() -> Workspace {
+    let workspace = Workspace::new();
+    let with = |many: usize| {
+        move |text: String| {
+            let member = |number: usize| {
+                format!(
+                    "---
+apiVersion: roster.dev/v1alpha1
+kind: Membership
+metadata: {{name: m{number}, namespace: shop}}
+spec: {{accountRef: {{name: bolt}}, user: {{email: m{number}@bolt.example}}, roleRef: {{name: viewer}}}}
+"
+                )
+            };
+            let bolt = "---
+apiVersion: roster.dev/v1alpha1
+kind: Account
+metadata: {name: bolt, namespace: shop}
+spec: {catalogRef: {name: shop}, owner: {email: bo@bolt.example}}
+";
+            if text.contains("kind: IdentityStore") {
+                text + bolt + &(0..many).map(member).collect::<String>()
+            } else {
+                text
+            }
+        }
+    };
+    workspace.revised("many", with(8));
+    workspace.revised("few", with(2));
+    workspace
+}
+
+/// A pull request shows what each person would lose once the held removals are approved, and how a controller lets
+/// them pass.
+#[test]
+fn held_removals_between_revisions_say_what_each_person_loses() {
+    let workspace = many_removals();
+    assert_snapshot!("held_text", workspace.printed("plan --from many --to few"));
+    assert_snapshot!("held_markdown", workspace.printed("plan --from many --to few -o markdown"));
+    let json: serde_json::Value =
+        serde_json::from_slice(&workspace.run("plan --from many --to few -o json").output().stdout).unwrap();
+    let guarded = &json["accounts"][1]["guarded"];
+    assert_eq!(guarded["people"].as_array().unwrap().len(), 6);
+    assert_eq!(guarded["people"][0]["loses"][0]["from"], "View");
+    assert_eq!(json["accounts"][1]["people"], serde_json::json!([]));
+}
+
+/// The store of an account never changes, so a store that is refused or unknown hides no limit.
+#[test]
+fn limits_are_compared_although_the_store_is_refused() {
+    let workspace = Workspace::new();
+    let guard = |percent: u8, store: &'static str| {
+        move |text: String| {
+            let text = text.replace(
+                "spec: {sqlite: {file: shop.db}}",
+                "spec: {sqlite: {file: shop.db}, accountDefaults: {removalGuard: {maximumPercent: 60}}}",
+            );
+            text.replace(
+                "  displayName: Acme\n",
+                &format!("  displayName: Acme\n  removalGuard: {{maximumPercent: {percent}}}\n{store}"),
+            )
+        }
+    };
+    workspace.revised("one", guard(30, ""));
+    workspace.revised("two", guard(50, "  storeRef: {name: nowhere}\n"));
+    let printed = workspace.printed("plan --from one --to two");
+    assert!(printed.contains("spec.removalGuard.maximumPercent: 30 → 50; fewer removals"), "{printed}");
+    assert!(printed.contains("Account shop/acme spec.storeRef: default → nowhere; cannot be changed"), "{printed}");
+    // The same where the store is in no file of either side.
+    let without = |percent: u8| move |text: String| guard(percent, "  storeRef: {name: nowhere}\n")(text);
+    workspace.revised("three", without(30));
+    workspace.revised("four", without(50));
+    let printed = workspace.printed("plan --from three --to four");
+    assert!(printed.contains("spec.removalGuard.maximumPercent: 30 → 50; fewer removals"), "{printed}");
+}
+
 const ELSEWHERE: &str = "---
 apiVersion: roster.dev/v1alpha1
 kind: IdentityStore

@@ -1,7 +1,7 @@
 //! Lists the differences between two contents, field by field. Called by `plan::diff` and `plan::members` for objects
 //! that have drifted, and by `report` for changes.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::{Change, Content, Existing, ObjectKey, Observed, Plan, fingerprint::Translated};
 use crate::{
@@ -82,7 +82,7 @@ impl Plan {
         before: &MemberContent,
         observed: &Observed,
     ) -> (bool, bool) {
-        let is_lost = !lost_levels((&before.ranks, &observed.layout), (&content.ranks, &self.layout)).is_empty();
+        let is_lost = loses_a_level((&before.ranks, &observed.layout), &self.layout);
         let before = before.translated(&observed.layout, &self.layout);
         (!content.is_within(&before), is_lost || !before.is_within(content))
     }
@@ -97,28 +97,40 @@ fn between<C: Differs + Translated>(
 ) -> Vec<DriftEntry> {
     let Some(there) = existing.and_then(|existing| existing.content.as_ref()) else { return Vec::new() };
     let mut fields = entries(object, content, Some(there.translated(from, to).as_ref()), to);
-    let lost = content.ranks().zip(there.ranks());
-    let lost = lost.into_iter().flat_map(|(after, before)| lost_levels((before, from), (after, to)));
-    for (section, level) in lost {
-        let field = format!("permissions.{section}");
-        if !fields.iter().any(|known| known.field == field) {
-            fields.push(entry(object, &field, NO_ACCESS, level));
-        }
+    if let Some((after, before)) = content.ranks().zip(there.ranks()).filter(|_| from != to) {
+        name_former_levels(object, (before, from), (after, to), &mut fields);
     }
     fields
 }
 
-/// Returns the sections, with their levels, in which a new layout leaves no access: sections that it does not have, and
-/// levels that are its lowest. A comparison in the new layout does not show them.
-fn lost_levels<'a>(
-    (before, from): (&'a Ranks, &'a Layout),
-    (after, to): (&'a Ranks, &'a Layout),
-) -> Vec<(&'a str, &'a str)> {
-    if from == to {
-        return Vec::new();
+/// Names the observed level of each section as the store's layout names it. Adds the sections where only these names
+/// differ: a comparison in the new layout does not show a level that the new layout does not have.
+fn name_former_levels(
+    object: &ObjectKey,
+    (before, from): (&Ranks, &Layout),
+    (after, to): (&Ranks, &Layout),
+    fields: &mut Vec<DriftEntry>,
+) {
+    let now: HashMap<&str, &str> = to.named(after).collect();
+    for (section, level) in from.named(before) {
+        let field = format!("permissions.{section}");
+        let is = now.get(section).copied();
+        match fields.iter_mut().find(|known| known.field == field) {
+            Some(known) => known.observed = short(level),
+            None if is != Some(level) => fields.push(entry(object, &field, is.unwrap_or(NO_ACCESS), level)),
+            None => {}
+        }
     }
-    let left: HashSet<&str> = to.named(after).map(|(section, _)| section).collect();
-    from.named(before).filter(|(section, _)| !left.contains(section)).collect()
+}
+
+/// Returns whether the new layout takes a level from somebody that it does not have: a section or a level that is gone,
+/// or a level that is now the lowest one. A comparison in the new layout does not show that.
+fn loses_a_level((before, from): (&Ranks, &Layout), to: &Layout) -> bool {
+    let is_there = |section: &str, level: &str| {
+        let ladder = to.ladders().iter().find(|ladder| ladder.section == section);
+        ladder.is_some_and(|ladder| ladder.levels.iter().skip(1).any(|one| one == level))
+    };
+    from != to && from.named(before).any(|(section, level)| !is_there(section, level))
 }
 
 /// Returns one entry, each text cut to [`LONGEST`]: somebody else may have written any length to the store.

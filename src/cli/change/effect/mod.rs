@@ -83,9 +83,8 @@ pub struct Level {
     pub because: String,
 }
 
-/// Returns the people with changes, by address.
-pub(super) fn people(loaded: &LoadedObjects, work: &Work, now: Timestamp) -> Vec<Person> {
-    let plan = &work.plan;
+/// Returns the people with changes by `plan`, a plan of this work, sorted by address.
+pub(super) fn people(loaded: &LoadedObjects, work: &Work, plan: &Plan, now: Timestamp) -> Vec<Person> {
     let changes = plan.changes.iter().filter_map(|change| match &change.object {
         ObjectKey::Member(email) => Some((email, change)),
         _ => None,
@@ -170,13 +169,18 @@ impl Sides<'_> {
             let from = self.level_before(&before.now, &ladder.section);
             let from_due = self.level_before(&before.due, &ladder.section);
             let explanation = explained.as_ref().and_then(|all| all.get(place));
+            let named = |rank: u8| ladder.levels.get(usize::from(rank)).filter(|_| rank > 0);
             let level = |from: Option<String>, rank: u8, because: String| {
-                let to = ladder.levels.get(usize::from(rank)).filter(|_| rank > 0).map(ToString::to_string);
+                let to = named(rank).map(ToString::to_string);
                 Level { section: ladder.section.to_string(), from, to, because }
             };
-            // A level that the new layout does not have is no access after translation.
-            let loses_now = is < was || (is == was && was == 0 && from.is_some());
-            let loses_due = is_due < was_due || (is_due == was_due && was_due == 0 && from_due.is_some());
+            // A level that the new layout does not have is translated to a lower one, which hides the loss.
+            let is_less = |was: u8, is: u8, from: Option<&String>| {
+                let is_gone = from.is_some_and(|from| named(is).is_none_or(|level| level.as_str() != from));
+                is < was || (is == was && is_gone)
+            };
+            let loses_now = is_less(was, is, from.as_ref());
+            let loses_due = is_less(was_due, is_due, from_due.as_ref());
             if loses_now || loses_due {
                 let (from, rank) = if loses_now { (from.clone(), is) } else { (from_due.clone(), is_due) };
                 let because = match &note {

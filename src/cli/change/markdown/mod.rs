@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::{
     effect::Person,
-    report::{AccountChanges, Action, Compares, DORMANT, Report, Step},
+    report::{AccountChanges, Action, Compares, DORMANT, Guarded, Report, Step},
     text::{DELETION_WAITS, ORPHANED, PAUSED, by_reason, counted_people, had, level, orphaned, thousands, time},
 };
 use crate::{
@@ -92,27 +92,39 @@ fn markdown_of(account: &AccountChanges, rows: usize) -> String {
     }
     out += &people(&account.people, rows);
     if let Some(guarded) = &account.guarded {
+        let is_sentence = account.is_of_revisions();
         let _ = write!(
             out,
-            "> ⚠️ {} held back by the removal guard: {}. To approve them: `{}`\n\n",
+            "> ⚠️ {} held back by the removal guard: {}. To approve them: {}\n\n",
             counted(guarded.members.len(), "removal"),
             escape_markdown(&guarded.why),
-            guarded.approve
+            if is_sentence { escape_markdown(&guarded.approve) } else { format!("`{}`", guarded.approve) }
         );
-        for member in guarded.members.iter().take(rows.max(HELD)) {
-            let _ = writeln!(out, "- {}", escape_markdown(member));
-        }
-        let more = guarded.members.len().saturating_sub(rows.max(HELD));
-        if more > 0 {
-            let _ = writeln!(out, "- and {more} more");
-        }
-        out.push('\n');
+        out += &held(guarded, rows.max(HELD));
     }
     out + &steps(account, rows) + &notes(account)
 }
 
 /// People whose removal is held back that are named in any case.
 const HELD: usize = 100;
+
+/// Returns the people whose removal is held back, with what each of them loses when it is approved.
+fn held(guarded: &Guarded, rows: usize) -> String {
+    let mut out = String::new();
+    if !guarded.people.is_empty() {
+        let people: Vec<&Person> = guarded.people.iter().collect();
+        let (table, more) = (people_table(&people, rows).markdown(), more(rows, people.len()));
+        let _ = write!(out, "When they are approved:\n\n{table}{more}\n");
+    }
+    let untold = guarded.untold();
+    for member in untold.iter().take(rows) {
+        let _ = writeln!(out, "- {}", escape_markdown(member));
+    }
+    if !untold.is_empty() {
+        out = out + &more(rows, untold.len()) + "\n";
+    }
+    out
+}
 
 /// Returns the people who gain or lose access. Long lists are folded, except for people who gain something.
 fn people(people: &[Person], rows: usize) -> String {

@@ -15,6 +15,7 @@ use crate::{
     },
     manifests::{AccountObjects, Files, ObjectId, Objects},
     model::{AccountKey, KindName, Name},
+    resolve::{duration, leniency},
     state::{AccountAnnotations, KnownStore},
 };
 
@@ -103,17 +104,57 @@ fn account_id(key: &AccountKey) -> ObjectId {
 }
 
 fn account(from: &Objects, to: &Objects, key: &AccountKey) -> Option<Limits> {
-    let any_store = IdentityStoreSpec::default();
-    let other = revision(to, key, &any_store)?;
-    let before = revision(from, key, &any_store);
-    let spec = AccountSpec { catalog_ref: other.spec.catalog_ref.clone(), ..AccountSpec::default() };
-    let annotations = AccountAnnotations::default();
-    let one = before.unwrap_or(AccountRevision { spec: &spec, annotations: &annotations, store: other.store });
-    let is_moved = before.is_some() && one.spec.store_ref.name != other.spec.store_ref.name;
+    let after = to.accounts.get(key).filter(|entry| entry.account.is_some())?;
+    let spec = &after.account.as_ref()?.spec;
+    let before = from.accounts.get(key).and_then(|entry| Some((entry, &entry.account.as_ref()?.spec)));
+    let store = store_of(to, spec);
+    // The store of an account never changes. Where the new one is not known, the limits count as in the former one.
+    let former = before.and_then(|(_, spec)| store_of(to, spec).or_else(|| store_of(from, spec)));
+    let assumed = (before.map(|(_, spec)| assumed_store(spec)).unwrap_or_default(), assumed_store(spec));
+    let other =
+        AccountRevision { spec, annotations: &after.annotations, store: store.or(former).unwrap_or(&assumed.1) };
+    let (new, annotations) = (
+        AccountSpec { catalog_ref: spec.catalog_ref.clone(), ..AccountSpec::default() },
+        AccountAnnotations::default(),
+    );
+    let one = match before {
+        Some((entry, spec)) => {
+            let store = store_of(from, spec).or_else(|| store_of(to, spec)).unwrap_or(&assumed.0);
+            AccountRevision { spec, annotations: &entry.annotations, store }
+        }
+        None => AccountRevision { spec: &new, annotations: &annotations, store: other.store },
+    };
+    let is_moved = before.is_some() && store.is_some() && one.spec.store_ref.name != spec.store_ref.name;
     let mut limits = if_new(before.is_none(), of_account(one, other, is_moved));
-    let swapped = swapped_catalog((from, &one.spec.catalog_ref.name), (to, &other.spec.catalog_ref.name));
+    let swapped = swapped_catalog((from, &one.spec.catalog_ref.name), (to, &spec.catalog_ref.name));
     limits.append(swapped.unwrap_or_default());
     Some(limits)
+}
+
+fn store_of<'a>(objects: &'a Objects, spec: &AccountSpec) -> Option<&'a IdentityStoreSpec> {
+    let store = objects.stores.get(spec.store_ref.name.as_str());
+    // An assumed store, which no file describes, has generation 0.
+    store.filter(|store| store.generation > 0).map(|store| &store.spec)
+}
+
+/// Returns the spec of an account's store that is not known. It has the defaults, but none that is stricter than what
+/// the account sets: such a default would hide that the account's own limit changes.
+fn assumed_store(spec: &AccountSpec) -> IdentityStoreSpec {
+    let mut store = IdentityStoreSpec::default();
+    let (drift, guard) = (&mut store.account_defaults.drift, &mut store.account_defaults.removal_guard);
+    if let Some(own) = &spec.removal_guard {
+        guard.maximum_percent = own.maximum_percent.unwrap_or(0).max(guard.maximum_percent);
+        guard.minimum_count = own.minimum_count.unwrap_or(0).max(guard.minimum_count);
+    }
+    if let Some(own) = &spec.drift {
+        drift.policy = own.policy.unwrap_or(drift.policy);
+        let loosest = [own.unmanaged.unwrap_or(drift.unmanaged), drift.unmanaged];
+        drift.unmanaged = loosest.into_iter().max_by_key(|one| leniency(*one)).unwrap_or_default();
+        if let Some(own) = own.check_every.as_ref().filter(|own| duration(own) > duration(&drift.check_every)) {
+            drift.check_every.clone_from(own);
+        }
+    }
+    store
 }
 
 /// Compares the catalogs of an account that changes from one to another.
@@ -122,18 +163,6 @@ fn swapped_catalog(from: (&Objects, &str), to: (&Objects, &str)) -> Option<Limit
     let one = CatalogRevision { spec: &before.facts.spec, all_at_once: before.all_at_once, is_used: true };
     let other = CatalogRevision { spec: &after.facts.spec, all_at_once: after.all_at_once, is_used: true };
     (from.1 != to.1).then(|| of_catalog(one, other).within(&format!("spec.catalogRef: PermissionCatalog {}", to.1)))
-}
-
-/// Returns an Account of a revision with its store, or `any_store`.
-fn revision<'a>(
-    objects: &'a Objects,
-    key: &AccountKey,
-    any_store: &'a IdentityStoreSpec,
-) -> Option<AccountRevision<'a>> {
-    let entry = objects.accounts.get(key)?;
-    let spec = &entry.account.as_ref()?.spec;
-    let store = objects.stores.get(spec.store_ref.name.as_str()).map_or(any_store, |store| &store.spec);
-    Some(AccountRevision { spec, annotations: &entry.annotations, store })
 }
 
 fn user(pair: &Pair) -> Option<Limits> {

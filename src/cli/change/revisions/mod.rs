@@ -111,7 +111,7 @@ fn removed(from: &Objects, key: AccountKey, mark: Mark, unknown: Option<String>,
     let account = from.accounts.get(&key).and_then(|entry| entry.account.as_ref());
     let is_orphaned = account.is_some_and(|account| account.spec.deletion_policy == DeletionPolicy::Orphan);
     let plan = if is_orphaned { Plan::default() } else { evaluate::delete(&observed, &mark) };
-    Work { key, place: None, mark, unknown, judged: None, observed, plan, is_orphaned }
+    Work { key, place: None, mark, unknown, judged: None, observed, plan, released: None, is_orphaned }
 }
 
 /// Returns why the removal guard would hold the deletion of an Account that the later revision does not have.

@@ -69,6 +69,12 @@ impl Report {
         output::wrap("", 0, &self.in_short())
     }
 
+    /// Returns how many accounts that is, and of how many: `2 of 3 accounts`. Without the part if it is all or none.
+    fn of_all(&self, count: usize) -> String {
+        let all = counted(self.summary.accounts, "account");
+        if count == 0 || count == self.summary.accounts { all } else { format!("{} of {all}", thousands(count)) }
+    }
+
     /// Returns the summary line.
     #[must_use]
     pub fn in_short(&self) -> String {
@@ -87,22 +93,24 @@ impl Report {
             if self.summary.accounts == 0 {
                 format!("These files contain no account, so gains and losses are unknown{more}.")
             } else {
-                format!("{add} to add, {change} to change, {remove} to remove in {accounts}; {gains}, {loses}{more}.")
+                let within = self.of_all(self.changed().count());
+                format!("{add} to add, {change} to change, {remove} to remove in {within}; {gains}, {loses}{more}.")
             }
         } else {
             let same = match self.compares {
                 Compares::Store => "the store is up to date",
                 Compares::Revisions => "both revisions have the same effect",
             };
-            let waits = |account: &AccountChanges| !account.holds.is_empty() || account.guarded.is_some();
-            let reported = self.accounts.iter().any(waits);
+            let waits = |account: &&AccountChanges| !account.holds.is_empty() || account.guarded.is_some();
+            let waiting = self.accounts.iter().filter(waits).count();
+            let reported = waiting > 0;
             let unresolved = self.accounts.iter().any(|account| account.unresolved.is_some());
             if self.summary.accounts == 0 && matches!(self.compares, Compares::Store) {
                 format!("Nothing was compared: {}.", super::NO_ACCOUNT)
             } else if unresolved && !reported {
                 format!("No changes in {accounts}.")
             } else if reported {
-                format!("Nothing can be changed now in {accounts}: the listed changes wait.")
+                format!("Nothing can be changed now in {}: the listed changes wait.", self.of_all(waiting))
             } else {
                 format!("No changes: {same} ({accounts}).")
             }
@@ -261,16 +269,6 @@ impl Text {
             self.wrapped(8, DIM, "", &words);
         }
         self.more(8, self.parts, step.fields.len());
-    }
-
-    fn guarded(&mut self, account: &AccountChanges) {
-        let Some(guarded) = &account.guarded else { return };
-        self.wrapped(2, WARN, "held back by the removal guard: ", &guarded.why);
-        for member in guarded.members.iter().take(self.rows) {
-            self.line(&format!("    {member}"));
-        }
-        self.more(4, self.rows, guarded.members.len());
-        self.line(&format!("    to approve them: {}", guarded.approve));
     }
 
     fn holds(&mut self, account: &AccountChanges) {

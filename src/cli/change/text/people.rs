@@ -1,8 +1,13 @@
 //! Writes the people who gain or lose access as text. Called by `change::text`; Markdown uses the same phrases.
 
+use anstyle::Style;
+
 use super::{TIED, Text};
 use crate::cli::{
-    change::effect::{Level, Person, TimeChange},
+    change::{
+        effect::{Level, Person, TimeChange},
+        report::AccountChanges,
+    },
     output::{BAD, DIM, GOOD, WARN, counted, paint},
 };
 
@@ -16,6 +21,33 @@ impl Text {
             self.person(person);
         }
         self.more(4, self.rows, people.len());
+    }
+
+    pub(super) fn guarded(&mut self, account: &AccountChanges) {
+        let Some(guarded) = &account.guarded else { return };
+        self.wrapped(2, WARN, "held back by the removal guard: ", &guarded.why);
+        let untold = guarded.untold();
+        if !guarded.people.is_empty() {
+            self.line(&paint(DIM, "    When they are approved"));
+        }
+        for person in guarded.people.iter().take(self.rows) {
+            self.person(person);
+        }
+        let left = self.rows.saturating_sub(guarded.people.len());
+        for member in untold.iter().take(left) {
+            self.line(&format!("    {member}"));
+        }
+        self.more(4, self.rows, guarded.people.len() + untold.len());
+        self.approval(account, &guarded.approve);
+    }
+
+    /// Writes how to approve held removals. A command is never wrapped, so that it can be copied.
+    fn approval(&mut self, account: &AccountChanges, approve: &str) {
+        if account.is_of_revisions() {
+            self.wrapped(4, Style::new(), "to approve them: ", approve);
+        } else {
+            self.line(&format!("    to approve them: {approve}"));
+        }
     }
 
     fn person(&mut self, person: &Person) {
