@@ -83,11 +83,12 @@ impl Document {
         Reader::default().value(self)
     }
 
-    /// Returns whether a field's name or value is written without quotes, as is possible only in YAML.
+    /// Returns a field's name or value as it is written without quotes, as is possible only in YAML; `None` if it is in
+    /// quotes, or is no scalar.
     #[must_use]
-    pub fn is_plain(&self, path: &DocumentPath, part: Part) -> bool {
+    pub fn plain(&self, path: &DocumentPath, part: Part) -> Option<String> {
         let whole = DocumentPath(self.inside.0.iter().chain(&path.0).cloned().collect());
-        Marked::read(&self.text).is_some_and(|marked| marked.is_plain(&whole, part))
+        Some(Marked::read(&self.text)?.plain(&whole, part)?.to_owned())
     }
 }
 

@@ -255,13 +255,16 @@ fn check(document: &Document, value: &Value, diagnostics: &mut Vec<Diagnostic>) 
     };
     for problem in problems {
         let part = if problem.is_key { Part::Key } else { Part::Value };
-        if problem.if_plain && !document.is_plain(&problem.path, part) {
+        let written = || document.plain(&problem.path, part);
+        if problem.if_plain && written().is_none() {
             continue;
         }
+        let as_written = if problem.unquoted { written() } else { None };
+        let message = as_written.map_or(problem.message, |written| schema::needs_quotes(&written));
         let place = document.place(&problem.path, part, None);
         let is_advice = problem.reason == DiagnosticReason::Advice;
         let severity = if is_advice { Severity::Advice } else { Severity::Error };
-        let diagnostic = Diagnostic::new(severity, &document.file, place, problem.reason, problem.message);
+        let diagnostic = Diagnostic::new(severity, &document.file, place, problem.reason, message);
         diagnostics.push(diagnostic.about(&document.id, problem.path.to_string()));
     }
 }

@@ -23,6 +23,13 @@ pub(super) enum Sort {
     Mistaken(DocumentPath, DiagnosticReason, String),
 }
 
+/// The kind of others that is read.
+const NAMESPACE: &str = "Namespace";
+
+fn is_like_namespace(kind: &str) -> bool {
+    closest(kind, [NAMESPACE]).is_some()
+}
+
 /// Returns the sort of a document.
 pub(super) fn sort(value: &Value) -> Sort {
     let Some(fields) = value.as_object() else {
@@ -36,7 +43,7 @@ pub(super) fn sort(value: &Value) -> Sort {
     if fields.get("items").is_some_and(Value::is_array) {
         return Sort::List;
     }
-    if version == "v1" && kind == "Namespace" {
+    if version == "v1" && kind == NAMESPACE {
         return Sort::Ours;
     }
     if version == right {
@@ -45,10 +52,11 @@ pub(super) fn sort(value: &Value) -> Sort {
             (None, "") => Sort::Mistaken(field("kind"), DiagnosticReason::UnknownKind, "is required".to_owned()),
             (None, kind) => {
                 let known: Vec<&str> = KINDS.names().collect();
-                let hint = KINDS.meant(kind).map_or_else(
-                    || format!("; it has {}", known.join(", ")),
-                    |meant| format!("; did you mean {meant:?}?"),
-                );
+                let hint = match KINDS.meant(kind) {
+                    Some(meant) => format!("; did you mean {meant:?}?"),
+                    None if is_like_namespace(kind) => format!("; did you mean {NAMESPACE:?} of v1?"),
+                    None => format!("; it has {}", known.join(", ")),
+                };
                 Sort::Mistaken(
                     field("kind"),
                     DiagnosticReason::UnknownKind,
@@ -56,6 +64,11 @@ pub(super) fn sort(value: &Value) -> Sort {
                 )
             }
         };
+    }
+    // No other kind of the core group has a similar name. A Namespace that is skipped has none of its labels.
+    if version == "v1" && is_like_namespace(kind) {
+        let message = format!("{version} has no kind {kind:?}; did you mean {NAMESPACE:?}?");
+        return Sort::Mistaken(field("kind"), DiagnosticReason::UnknownKind, message);
     }
     let group = version.split('/').next().unwrap_or_default();
     if group == api::GROUP {
@@ -112,8 +125,18 @@ mod tests {
             ("v1alpha1", "Role", DiagnosticReason::UnknownVersion),
             ("roster.dev/v1alpha1", "Memberships", DiagnosticReason::UnknownKind),
             ("roster.dev/v1alpha1", "", DiagnosticReason::UnknownKind),
+            ("roster.dev/v1alpha1", "Namespce", DiagnosticReason::UnknownKind),
+            ("v1", "Namespce", DiagnosticReason::UnknownKind),
         ] {
             assert!(matches!(of(version, kind), Sort::Mistaken(_, text, _) if text == reason), "{version} {kind}");
         }
+        for (version, meant) in [("roster.dev/v1alpha1", "\"Namespace\" of v1?"), ("v1", "\"Namespace\"?")] {
+            let message = match of(version, "Namespce") {
+                Sort::Mistaken(_, _, message) => message,
+                other => panic!("{other:?}"),
+            };
+            assert!(message.ends_with(&format!("did you mean {meant}")), "{message}");
+        }
+        assert_eq!(of("v1", "Service"), Sort::Other("Service".to_owned()));
     }
 }

@@ -77,13 +77,16 @@ impl Marked {
         }
     }
 
-    /// Returns whether a field's name or value is a scalar without quotes.
+    /// Returns a field's name or value as it is written; `None` unless it is a scalar without quotes.
     #[must_use]
-    pub fn is_plain(&self, path: &DocumentPath, part: Part) -> bool {
+    pub fn plain(&self, path: &DocumentPath, part: Part) -> Option<&str> {
         let start = Some((None, self));
         let found = path.0.iter().fold(start, |at, step| at.and_then(|(_, at)| at.step(step, false)));
         let found = found.and_then(|(key, value)| if part == Part::Value { Some(value) } else { key });
-        found.is_some_and(|found| matches!(found.shape, Shape::Scalar { plain: true, .. }))
+        match &found?.shape {
+            Shape::Scalar { plain: true, text } => Some(text),
+            _ => None,
+        }
     }
 
     /// Returns the path of a key that a mapping contains twice, at any depth.
@@ -248,9 +251,11 @@ spec:
     #[test]
     fn quotes_are_seen() {
         let marked = Marked::read(TEXT).unwrap();
-        assert!(marked.is_plain(&DocumentPath::parse("spec.groupRefs[0].name"), Part::Value));
-        assert!(!marked.is_plain(&DocumentPath::parse("spec.groupRefs[1].kind"), Part::Value));
-        assert!(marked.is_plain(&DocumentPath::parse("spec.groupRefs[1].kind"), Part::Key));
-        assert!(!marked.is_plain(&DocumentPath::parse("spec.groupRefs[7].kind"), Part::Value));
+        let plain = |path: &str, part| marked.plain(&DocumentPath::parse(path), part);
+        assert_eq!(plain("spec.groupRefs[0].name", Part::Value), Some("support"));
+        assert_eq!(plain("spec.groupRefs[1].kind", Part::Value), None);
+        assert_eq!(plain("spec.groupRefs[1].kind", Part::Key), Some("kind"));
+        assert_eq!(plain("spec.groupRefs[7].kind", Part::Value), None);
+        assert_eq!(plain("spec.groupRefs", Part::Value), None);
     }
 }

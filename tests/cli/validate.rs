@@ -53,6 +53,30 @@ fn what_has_no_effect_is_advised() {
     insta::assert_snapshot!(printed("base.yaml effect"));
 }
 
+/// A rule, an override, a restriction or a block that does nothing is advised.
+#[test]
+fn rules_without_effect_are_advised() {
+    insta::assert_snapshot!(printed("without-effect"));
+}
+
+/// Levels and roles get a suggestion, also of the other kind of role. A value without quotes is suggested as it is
+/// written, and a Namespace that is misspelt is no object of another kind.
+#[test]
+fn near_names_and_unquoted_values_get_a_suggestion() {
+    insta::assert_snapshot!(printed("near"));
+}
+
+/// The labels that would be right are named, and why a parent refuses: whoever has the files may know it.
+#[test]
+fn a_refusal_says_what_would_be_right() {
+    insta::assert_snapshot!(printed("admission"));
+}
+
+#[test]
+fn a_fault_that_schema_and_engine_know_is_reported_once() {
+    insta::assert_snapshot!(printed("twice-said"));
+}
+
 /// An invalid address is reported once, in the words of the engine. An address that may have lost its end has advice.
 #[test]
 fn an_invalid_address_is_reported_once() {
@@ -103,7 +127,7 @@ fn a_missing_file_is_an_error() {
 
 #[test]
 fn nothing_is_wider_than_the_screen() {
-    for files in ["base.yaml syntax", "base.yaml schema", "kinds", "base.yaml engine", "others"] {
+    for files in ["base.yaml syntax", "base.yaml schema", "kinds", "base.yaml engine", "others", "near", "admission"] {
         for line in printed(files).lines() {
             assert!(line.chars().count() <= 100, "{line}");
         }

@@ -8,6 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
+use super::in_schema::InSchema;
 use crate::{
     api::InvalidReason,
     evaluate::Judged,
@@ -16,21 +17,26 @@ use crate::{
         Source, SourceSpan, of_invited, path::DocumentPath, position::Part,
     },
     model::{
-        AccountKey, Finding, FindingKind, Findings, KindName, Name,
+        AccountKey, Finding, FindingKind, Findings, KindName, Name, ParentRefusal,
         suggest::{did_you_mean, suggestion},
     },
     resolve,
     state::AccountFacts,
 };
 
-/// Returns all findings of the engine.
-pub(super) fn judge(loaded: &LoadedObjects, now: Timestamp) -> Vec<Diagnostic> {
+/// Returns all findings of the engine, and which of them the schema of the API server reports, too.
+pub(super) fn judge(loaded: &LoadedObjects, now: Timestamp) -> (Vec<Diagnostic>, Vec<InSchema>) {
     let files = match &loaded.source {
         Source::Files(files) => Some(files),
         Source::Cluster(_) => None,
     };
     let asked: BTreeSet<&AccountKey> = loaded.accounts.iter().collect();
-    let mut judge = Judge { loaded, files, account: None, places: None, diagnostics: Vec::new() };
+    let mut judge =
+        Judge { loaded, files, account: None, places: None, diagnostics: Vec::new(), in_schema: Vec::new() };
+    // An assumed store, which no file describes, has generation 0.
+    for store in loaded.objects.stores.values().filter(|store| store.generation > 0) {
+        judge.say(&store.findings());
+    }
     for catalog in loaded.objects.catalogs.values() {
         judge.say(&catalog.facts.findings());
     }
@@ -54,7 +60,7 @@ pub(super) fn judge(loaded: &LoadedObjects, now: Timestamp) -> Vec<Diagnostic> {
             }
         }
     }
-    judge.diagnostics
+    (judge.diagnostics, judge.in_schema)
 }
 
 /// Objects that are checked.
@@ -100,6 +106,7 @@ struct Judge<'a> {
     /// Document of each object; created for the first finding.
     places: Option<HashMap<ObjectId, &'a Document>>,
     diagnostics: Vec<Diagnostic>,
+    in_schema: Vec<InSchema>,
 }
 
 impl Judge<'_> {
@@ -141,11 +148,13 @@ impl Judge<'_> {
     /// Adds all findings of an object, except those that are reported once, on its Account.
     fn say(&mut self, findings: &Findings) {
         for finding in findings.faults().filter(|finding| !finding.is_of_account()) {
-            let Some(reason) = finding.reason().filter(|_| !self.follows(&finding.kind)) else { continue };
+            let is_told = self.follows(&finding.kind) || (self.files.is_some() && InSchema::says_more(&finding.kind));
+            let Some(reason) = finding.reason().filter(|_| !is_told) else { continue };
             // Waiting for an approval is a valid state.
             let waits = reason == InvalidReason::ApprovalPending;
             let severity = if waits { Severity::Note } else { Severity::Error };
             let message = self.worded(finding);
+            self.in_schema.extend(self.files.and_then(|_| InSchema::of(finding)));
             self.add(severity, finding, DiagnosticReason::Invalid(reason), message);
         }
         for advice in findings.advice() {
@@ -171,9 +180,45 @@ impl Judge<'_> {
         {
             nearby = format!("; one exists in namespace {:?}", other.namespace.as_str());
         }
+        match &fault.kind {
+            FindingKind::ParentRefused(refusal) => nearby = self.parent_fault(refusal),
+            FindingKind::NamespaceNotAdmitted(refusal) => nearby = self.namespace_left_out(&refusal.namespace),
+            _ => {}
+        }
         let is_missing = missing(&fault.kind).is_some() && !names_another_kind(&fault.kind);
         let files = if self.files.is_some() && is_missing { " in these files" } else { "" };
         format!("{:#}{files}{nearby}", fault.kind)
+    }
+
+    /// Returns why the parent does not admit the account. A status does not say it; see `ParentFault`.
+    fn parent_fault(&self, refusal: &ParentRefusal) -> String {
+        let accounts = &self.loaded.objects.accounts;
+        let child = self.account.and_then(|(_, entry)| entry.account.as_ref());
+        let parent = accounts.get(&refusal.parent).and_then(|entry| entry.account.as_ref());
+        let fault = match (parent, child) {
+            (Some(parent), Some(child)) => {
+                let labels = self.loaded.objects.namespaces.get(&child.namespace);
+                resolve::parent_fault(parent, child, labels.map(|labels| &**labels)).map(|fault| format!("; {fault}"))
+            }
+            (None, _) if self.files.is_some() => {
+                let known = accounts.iter().filter(|(_, entry)| entry.account.is_some());
+                let known: Vec<String> = known.map(|(key, _)| key.to_string()).collect();
+                let parent = refusal.parent.to_string();
+                let near = suggestion(&parent, known.iter().map(String::as_str));
+                Some(format!("; these files contain no Account {parent}{near}"))
+            }
+            _ => None,
+        };
+        fault.unwrap_or_default()
+    }
+
+    /// Returns the hint that the files do not contain a namespace, so that its labels may be others.
+    fn namespace_left_out(&self, name: &Name) -> String {
+        let is_left_out = self.files.is_some_and(|files| {
+            let is_it = |document: &Document| document.id.kind == "Namespace" && document.id.name == *name;
+            !files.documents.iter().any(is_it)
+        });
+        if is_left_out { format!("; these files contain no Namespace {:?}", name.as_str()) } else { String::new() }
     }
 
     /// Returns names outside of the finding's account. The engine does not suggest them, since a status would reveal

@@ -1,9 +1,8 @@
 //! Implements `roster validate`: checks files, or the objects of a cluster. Called by `cli::run`.
 
+mod in_schema;
 mod judge;
 mod print;
-
-use std::collections::HashSet;
 
 use serde::Serialize;
 
@@ -11,7 +10,6 @@ use super::{
     input::{Input, ensure_some},
     output::{API_VERSION, Format, formats, print, print_data, print_names},
 };
-use crate::api::InvalidReason;
 use crate::manifests::{Diagnostic, DiagnosticReason, ObjectId, Severity, Source};
 
 /// Check objects by the rules of the API server and the controller; neither has to run
@@ -96,13 +94,14 @@ pub struct Found {
 
 pub async fn run(args: Args) -> anyhow::Result<u8> {
     let mut loaded = args.input.read().await?;
-    let mut judged = judge::judge(&loaded, super::now()?);
+    let (mut judged, in_schema) = judge::judge(&loaded, super::now()?);
     let objects = judge::count(&loaded);
     ensure_some(&loaded, judge::is_empty(&loaded), "objects of Roster")?;
     let mut files = 0;
     if let Source::Files(read) = &mut loaded.source {
-        leave_out_addresses(&judged, &mut read.diagnostics);
-        judged.append(&mut read.diagnostics);
+        let mut diagnostics = std::mem::take(&mut read.diagnostics);
+        in_schema::leave_out(&in_schema, read, &mut diagnostics);
+        judged.append(&mut diagnostics);
         files = read.count;
     }
     judged.sort_by(|one, other| {
@@ -135,14 +134,6 @@ fn names(judged: &[Diagnostic], strict: bool) -> Vec<String> {
     let name =
         |one: &Diagnostic| one.object.as_ref().map_or_else(|| one.file.display().to_string(), ToString::to_string);
     judged.iter().filter(is_wrong).map(name).collect()
-}
-
-/// Leaves out what a schema says of an address that is none: the engine says more.
-fn leave_out_addresses(judged: &[Diagnostic], diagnostics: &mut Vec<Diagnostic>) {
-    let address = DiagnosticReason::Invalid(InvalidReason::AddressInvalid);
-    let broken = judged.iter().filter(|one| one.reason == address);
-    let broken: HashSet<(&Option<ObjectId>, &str)> = broken.map(|one| (&one.object, one.field.as_str())).collect();
-    diagnostics.retain(|one| !(one.is_error() && broken.contains(&(&one.object, one.field.as_str()))));
 }
 
 impl From<Diagnostic> for Found {

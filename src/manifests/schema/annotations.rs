@@ -42,7 +42,7 @@ pub(super) fn advise(kind: &str, metadata: &Value) -> Vec<Problem> {
 fn without_effect(kind: &str, key: &str, value: &Value) -> Option<Problem> {
     let path = DocumentPath::default().field("metadata").field("annotations").field(key);
     let advice = |message: String, is_key: bool| {
-        Some(Problem { path, reason: DiagnosticReason::Advice, message, is_key, if_plain: false })
+        Some(Problem { path, reason: DiagnosticReason::Advice, message, is_key, if_plain: false, unquoted: false })
     };
     if ANYWHERE.contains(&key) {
         return None;

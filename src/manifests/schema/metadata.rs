@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{Problem, problem::misread_by_kubectl};
+use super::{
+    Problem,
+    problem::{misread_by_kubectl, needs_quotes},
+};
 use crate::{
     manifests::{DiagnosticReason, path::DocumentPath},
     model::suggest::suggestion,
@@ -75,7 +78,14 @@ pub(super) fn check_namespace(metadata: &Value) -> Vec<Problem> {
 }
 
 fn problem(path: DocumentPath, message: impl Into<String>) -> Problem {
-    Problem { path, reason: DiagnosticReason::Metadata, message: message.into(), is_key: false, if_plain: false }
+    Problem {
+        path,
+        reason: DiagnosticReason::Metadata,
+        message: message.into(),
+        is_key: false,
+        if_plain: false,
+        unquoted: false,
+    }
 }
 
 fn check_name(
@@ -93,7 +103,10 @@ fn check_name(
         Value::Null => "is required".to_owned(),
         Value::String(name) if fits(shape, name, most) => return problems.extend(unquoted(path, name)),
         Value::String(name) => format!("{name:?} must be {words}"),
-        other => format!("must be a string, but is {other}; put it in quotes: \"{other}\""),
+        other => {
+            let message = needs_quotes(&other.to_string());
+            return problems.push(Problem { unquoted: true, ..problem(path, message) });
+        }
     };
     problems.push(problem(path, message));
 }
@@ -140,8 +153,8 @@ fn common(metadata: &Value, problems: &mut Vec<Problem>) {
                     }
                 }
                 other => {
-                    let message = format!("must be a string, but is {other}; put it in quotes: \"{other}\"");
-                    problems.push(problem(path(), message));
+                    let problem = problem(path(), needs_quotes(&other.to_string()));
+                    problems.push(Problem { unquoted: true, ..problem });
                 }
             }
         }

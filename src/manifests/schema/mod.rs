@@ -22,7 +22,7 @@ use serde_json::Value;
 pub use self::{
     compile::{Kind, Kinds},
     differences::{Difference, differences},
-    problem::Problem,
+    problem::{Problem, needs_quotes},
 };
 use crate::api;
 

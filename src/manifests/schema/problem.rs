@@ -20,6 +20,23 @@ pub struct Problem {
     pub is_key: bool,
     /// Whether it is a fault only without quotes: YAML 1.1, which kubectl reads, takes some words for booleans.
     pub if_plain: bool,
+    /// Whether the value is a number or boolean where a text is wanted. The message then quotes the value as it was read,
+    /// and [`needs_quotes`] gives the one for the value as it is written.
+    pub unquoted: bool,
+}
+
+/// Returns the fault of a number or boolean without quotes, where a text is wanted.
+#[must_use]
+pub fn needs_quotes(written: &str) -> String {
+    format!("must be a string, but this is {written}; put it in quotes: \"{written}\"")
+}
+
+/// Returns whether kubectl, which reads YAML 1.1, takes this word without quotes for a boolean.
+pub(super) fn is_boolean_in_kubectl(text: &str) -> bool {
+    matches!(
+        text,
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF"
+    )
 }
 
 /// Returns the fault of a text that kubectl takes for a boolean or a number if it is written without quotes: kubectl reads
@@ -28,12 +45,8 @@ pub(super) fn misread_by_kubectl(text: &str) -> Option<String> {
     /// Leading zeros, and digits parted by `_`.
     static NUMBER: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new("^[-+]?(0[0-9_]+|[0-9]+_[0-9_]*|0[xX][0-9a-fA-F_]+|0[bB][01_]+)$").ok());
-    let is_boolean = matches!(
-        text,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF"
-    );
     let is_number = || NUMBER.as_ref().is_some_and(|shape| shape.is_match(text));
-    let kind = if is_boolean {
+    let kind = if is_boolean_in_kubectl(text) {
         "boolean"
     } else if is_number() {
         "number"

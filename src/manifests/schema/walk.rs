@@ -10,7 +10,7 @@ use super::{
     Problem,
     cel::whole,
     compile::{Kind, List, Node, Type},
-    problem::misread_by_kubectl,
+    problem::{is_boolean_in_kubectl, misread_by_kubectl, needs_quotes},
 };
 use crate::{
     api,
@@ -72,7 +72,7 @@ impl<'a> Walker<'a, '_> {
             Way::Item(place) => Step::Item(*place),
         });
         let path = DocumentPath(steps.collect());
-        Problem { path, reason, message: message.into(), is_key: false, if_plain: false }
+        Problem { path, reason, message: message.into(), is_key: false, if_plain: false, unquoted: false }
     }
 
     fn report(&mut self, reason: DiagnosticReason, message: impl Into<String>) {
@@ -250,10 +250,17 @@ impl<'a> Walker<'a, '_> {
                 let words = node.pattern.as_ref().and_then(|pattern| api::pattern_in_words(&pattern.text));
                 words.map(|words| format!("; write {words}")).unwrap_or_default()
             }
-            (Type::String, Value::Bool(_) | Value::Number(_)) => format!("; put it in quotes: \"{value}\""),
+            (Type::String, Value::Bool(_) | Value::Number(_)) => {
+                let problem = self.problem(DiagnosticReason::Schema, needs_quotes(&value.to_string()));
+                return self.problems.push(Problem { unquoted: true, ..problem });
+            }
             (Type::Boolean, Value::String(text)) if text == "true" || text == "false" => "; without quotes".to_owned(),
             (Type::Boolean, Value::String(text)) => {
-                meant_boolean(text).map_or_else(String::new, |meant| format!("; write {meant}"))
+                let right = meant_boolean(text).map(|meant| {
+                    let kubectl = format!(" (kubectl takes {text} without quotes for {meant}, other tools do not)");
+                    format!("; write {meant}{}", if is_boolean_in_kubectl(text) { &kubectl } else { "" })
+                });
+                right.unwrap_or_default()
             }
             // A reference with one field, or a user of whom only the address is required.
             (Type::Object, Value::String(_)) => match node.required.as_slice() {

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Advisory, Layout, Name, Prerequisite, Ranks, UnknownLevel};
+use super::{Advisory, Layout, Name, Prerequisite, Ranks, UnknownLevel, suggest::closest};
 use crate::api::{self, AccountType, HeldBy};
 
 /// Compiled catalog, which keeps its own rules.
@@ -165,8 +165,9 @@ impl Catalog {
     #[must_use]
     pub fn unknown_level(&self, section: usize, level: &str) -> Box<UnknownLevel> {
         let ladder = self.layout.ladders().get(section);
-        let ladder = ladder.map(|ladder| ladder.levels.iter().cloned().collect()).unwrap_or_default();
-        Box::new(UnknownLevel { section: Name::new(self.section_name(section)), level: Name::new(level), ladder })
+        let ladder: Box<[Name]> = ladder.map(|ladder| ladder.levels.iter().cloned().collect()).unwrap_or_default();
+        let near = closest(level, ladder.iter().map(Name::as_str)).map(Name::new);
+        Box::new(UnknownLevel { section: Name::new(self.section_name(section)), level: Name::new(level), ladder, near })
     }
 
     /// Returns the finding that `ranks` do not meet a rule: the level needed, and the level that is left without it.

@@ -171,7 +171,7 @@ impl Compiler {
             if let Some(api::RoleAdvice { minimum_holders: Some(min), maximum_holders: Some(max), .. }) = &role.advice
                 && min > max
             {
-                self.fault(&field.field("advice"), Fault::HolderLimits { minimum: *min, maximum: *max });
+                self.fault(&field.field("advice.maximumHolders"), Fault::HolderLimits { minimum: *min, maximum: *max });
             }
             if self.catalog.role_indexes.insert(Name::from(&role.name), index).is_some() {
                 self.fault(&field, Fault::Repeated);
@@ -194,7 +194,7 @@ impl Compiler {
     fn role_ranks(&mut self, field: &FieldPath, role: &api::PredefinedRole, not_applicable: &BTreeSet<usize>) -> Ranks {
         if role.all_permissions {
             if !role.permissions.is_empty() {
-                self.fault(field, Fault::AllAndSome);
+                self.fault(&field.field("permissions"), Fault::AllAndSome);
             }
             let ladders = self.catalog.layout.ladders().iter().enumerate();
             return ladders

@@ -24,8 +24,8 @@ pub use counted::{agree, counted, first_of};
 pub use explain::{Explanation, Grantor, Step, explain};
 pub use finding::{
     Advisory, CatalogFault, CatalogFaultKind, DuplicateMembership, FieldPath, Finding, FindingKind, Findings,
-    FindingsBuilder, ParentRefusal, Prerequisite, RolePrerequisite, SettingValue, Unauthorized, Unavailable, Unknown,
-    UnknownLevel,
+    FindingsBuilder, LabelMismatch, NamespaceRefusal, ParentFault, ParentRefusal, Prerequisite, RolePrerequisite,
+    SettingValue, Unauthorized, Unavailable, Unknown, UnknownLevel, WithoutEffect,
 };
 pub use names::{AccountKey, Email, InvalidEmail, Name};
 pub use object_ref::{KindName, ObjectRef};

@@ -138,7 +138,9 @@ pub fn store(
             for (field, kind) in &found.advice {
                 findings.add(field.clone(), kind.clone());
             }
-            let mut report = Report::new(generation, detail).with_findings(findings.finish());
+            let mut findings = findings.finish();
+            findings.extend(record.facts.findings());
+            let mut report = Report::new(generation, detail).with_findings(findings);
             report.synced = Synced::Yes { applied: false };
             if is_replaced {
                 report = report.unsynced(SyncReason::StoreReplaced, replaced(record, found));

@@ -1,7 +1,7 @@
 //! Decides whether store, catalog and parent admit an account. Called by `resolve::definitions`, and by `control` and
 //! the CLI before the deletion of a parent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube_core::{Selector, SelectorExt};
@@ -9,7 +9,8 @@ use kube_core::{Selector, SelectorExt};
 use crate::{
     api::{AllowedNamespaces, ManagedFrom, NamespacesFrom, PermissionCatalogSpec},
     model::{
-        AccountKey, FindingKind, Findings, FindingsBuilder, KindName, Name, ParentRefusal, Unknown, suggest::closest,
+        AccountKey, FindingKind, Findings, FindingsBuilder, KindName, LabelMismatch, Name, NamespaceRefusal,
+        ParentFault, ParentRefusal, Unknown, suggest::closest,
     },
     state::{AccountFacts, Index, Labels, Snapshot},
 };
@@ -28,6 +29,44 @@ pub fn admits(allowed: &AllowedNamespaces, labels: Option<&Labels>) -> bool {
         NamespacesFrom::All => true,
         NamespacesFrom::Selector => picks(allowed.selector.as_ref(), labels),
     }
+}
+
+/// Returns the fault that a store or catalog does not admit the namespace of an account, with the labels that it wants;
+/// `None` if it does.
+pub(super) fn refuses(
+    snapshot: &Snapshot,
+    by: KindName,
+    name: &Name,
+    allowed: &AllowedNamespaces,
+) -> Option<FindingKind> {
+    let labels = snapshot.namespace_labels.as_deref();
+    let refusal = || NamespaceRefusal {
+        by,
+        name: name.clone(),
+        namespace: snapshot.account.namespace.clone(),
+        labels: mismatch(allowed.selector.as_ref(), labels),
+    };
+    (!admits(allowed, labels)).then(|| FindingKind::NamespaceNotAdmitted(Box::new(refusal())))
+}
+
+/// Returns a selector with what a namespace has of its keys; `None` if the selector is absent or invalid.
+fn mismatch(selector: Option<&LabelSelector>, labels: Option<&Labels>) -> Option<LabelMismatch> {
+    let written = selector?;
+    let selector = Selector::try_from(written.clone()).ok().filter(|selector| !selector.selects_all())?;
+    let keys = written.match_labels.iter().flatten().map(|(key, _)| key);
+    let keys: BTreeSet<&String> =
+        keys.chain(written.match_expressions.iter().flatten().map(|expression| &expression.key)).collect();
+    let has = |labels: &Labels| {
+        let of_key = |key: &&String| match labels.get(*key) {
+            Some(value) => format!("{key}={value}"),
+            None => match closest(key, labels.keys().map(String::as_str)) {
+                Some(near) => format!("{near} instead of {key}"),
+                None => format!("no {key}"),
+            },
+        };
+        Name::from(keys.iter().map(of_key).collect::<Vec<_>>().join(", "))
+    };
+    Some(LabelMismatch { selector: Name::from(selector.to_string()), has: labels.map(has) })
 }
 
 /// Returns whether the account is admitted by the parent that it names; `true` if it names none. Every refusal has one
@@ -75,6 +114,33 @@ pub(crate) fn admits_as_account(parent: &AccountFacts, child: &AccountFacts) -> 
         managed.catalogs.contains(catalog)
     };
     parent.spec.partner && parent.spec.parent_ref.is_none() && admits_catalog
+}
+
+/// Returns why a parent does not admit an account whose namespace has these labels; `None` if it does. A status must not
+/// say it (docs/runbook.md, `ParentNotAllowed`).
+#[must_use]
+pub fn parent_fault(parent: &AccountFacts, child: &AccountFacts, labels: Option<&Labels>) -> Option<ParentFault> {
+    if parent_admits(parent, child, labels) {
+        return None;
+    }
+    if !parent.spec.partner {
+        return Some(ParentFault::NoPartner);
+    }
+    if parent.spec.parent_ref.is_some() {
+        return Some(ParentFault::IsManaged);
+    }
+    let Some(managed) = &parent.spec.managed_accounts else { return Some(ParentFault::AdmitsNone) };
+    if !admits_namespace(parent, &child.namespace, labels) {
+        let allowed = &managed.allowed_namespaces;
+        return Some(match allowed.from {
+            ManagedFrom::Same => ParentFault::OwnNamespaceOnly,
+            _ => ParentFault::Labels(mismatch(allowed.selector.as_ref(), labels)),
+        });
+    }
+    let own = std::slice::from_ref(&parent.spec.catalog_ref.name);
+    let admitted = if managed.catalogs.is_empty() { own } else { managed.catalogs.as_slice() };
+    let catalog = Unknown::among(&child.spec.catalog_ref.name, admitted.iter().map(String::as_str));
+    Some(ParentFault::Catalog { catalog, admitted: admitted.iter().map(Name::from).collect() })
 }
 
 /// Returns whether the deletion of `parent` waits for an account that names it as its parent. It waits only for

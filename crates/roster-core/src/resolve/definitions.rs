@@ -95,10 +95,8 @@ fn admitted_catalog(
         findings.add(FIELD, FindingKind::CatalogMissing(name));
         return None;
     };
-    if !admission::admits(&facts.spec.allowed_namespaces, snapshot.namespace_labels.as_deref()) {
-        let (by, name, namespace) = (KindName::PermissionCatalog, name.clone(), snapshot.account.namespace.clone());
-        findings.add(FIELD, FindingKind::NamespaceNotAdmitted { by, name, namespace });
-    }
+    let refused = admission::refuses(snapshot, KindName::PermissionCatalog, &name, &facts.spec.allowed_namespaces);
+    findings.add_all(FIELD, refused);
     match &facts.compiled {
         Ok(catalog) => Some((facts.clone(), catalog.clone())),
         Err(faults) => {
@@ -115,11 +113,10 @@ fn admitted_store(snapshot: &Snapshot, findings: &mut FindingsBuilder<'_>) {
     let name = Name::new(&snapshot.account.spec.store_ref.name);
     match &snapshot.store {
         None => findings.add(FIELD, FindingKind::StoreMissing(name)),
-        Some(store) if !admission::admits(&store.spec.allowed_namespaces, snapshot.namespace_labels.as_deref()) => {
-            let (by, namespace) = (KindName::IdentityStore, snapshot.account.namespace.clone());
-            findings.add(FIELD, FindingKind::NamespaceNotAdmitted { by, name, namespace });
+        Some(store) => {
+            let allowed = &store.spec.allowed_namespaces;
+            findings.add_all(FIELD, admission::refuses(snapshot, KindName::IdentityStore, &name, allowed));
         }
-        Some(_) => {}
     }
 }
 

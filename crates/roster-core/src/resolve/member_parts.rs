@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     api::{MemberGroups, MemberRole, RoleRef},
-    model::{Caps, FindingKind, FindingsBuilder, Grant, Grantor, MemberInputs, Name, Ranks, RoleName, Source, Unknown},
+    model::{
+        Caps, FindingKind, FindingsBuilder, Grant, Grantor, MemberInputs, Name, Ranks, RoleName, Source, Unknown,
+        WithoutEffect,
+    },
     state::MemberFacts,
 };
 
@@ -97,10 +100,12 @@ impl Definitions {
             }
         }
         for name in choices.acknowledge.iter().filter(|name| !choices.lift.contains(name)) {
-            if catalog.restriction(name).is_none() {
-                let unknown = Unknown::among(name, catalog.restriction_names());
-                findings.add("spec.acknowledge", FindingKind::ConfirmsNothing(unknown));
-            }
+            let kind = if catalog.restriction(name).is_none() {
+                FindingKind::ConfirmsNothing(Unknown::among(name, catalog.restriction_names()))
+            } else {
+                FindingKind::WithoutEffect(Box::new(WithoutEffect::Confirmation(name.clone())))
+            };
+            findings.add("spec.acknowledge", kind);
         }
         for restriction in &catalog.restrictions {
             let listed = choices.lift.contains(&restriction.name);
@@ -118,6 +123,10 @@ impl Definitions {
             }
             if lifted && !restriction.applied_by_default && !restriction.grants_owner_access {
                 findings.add("spec.restrictions.lift", FindingKind::LiftWithoutEffect(restriction.name.clone()));
+            }
+            if applied && restriction.applied_by_default {
+                let part = WithoutEffect::Apply(restriction.name.clone());
+                findings.add("spec.restrictions.apply", FindingKind::WithoutEffect(Box::new(part)));
             }
             if applied || (restriction.applied_by_default && !lifted) {
                 parts.restrictions.push((&restriction.name, &restriction.caps));

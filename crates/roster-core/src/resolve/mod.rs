@@ -17,9 +17,12 @@ mod potential;
 mod resolved;
 mod role;
 mod settings;
+mod store;
 
 pub(crate) use admission::admits_as_account;
-pub use admission::{admits, admits_namespace, admitted_children, keeps_parent, unknown_in_managed_accounts};
+pub use admission::{
+    admits, admits_namespace, admitted_children, keeps_parent, parent_fault, unknown_in_managed_accounts,
+};
 pub(crate) use definitions::definitions;
 pub use desired::{
     Access, AccountContent, AccountRevocations, Desired, DesiredDefinitions, DesiredMember, GroupContent,

@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     api::{AccountType, ChangeFromDefault, HeldBy, Permissions, RoleRef, RoleRefKind},
-    model::{AccountKey, Catalog, FindingKind, FindingsBuilder, KindName, Name, Ranks, Unavailable, Unknown},
+    model::{
+        AccountKey, Catalog, FindingKind, FindingsBuilder, KindName, Name, Ranks, Unavailable, Unknown, WithoutEffect,
+    },
     resolve::resolved::{Overridden, ResolvedGroup, ResolvedRole, RolesInForce},
     state::{GroupFacts, RoleFacts},
 };
@@ -110,6 +112,10 @@ pub(super) fn apply_overrides(
             findings.add("spec.overrides", FindingKind::NotOverridable(target_name()));
         } else if !is_taken {
             set_cells(catalog, &role.spec.permissions, &predefined.not_applicable, &mut ranks, &mut findings);
+            if role.spec.permissions.is_empty() {
+                let part = WithoutEffect::Override(target_name());
+                findings.add("spec.overrides", FindingKind::WithoutEffect(Box::new(part)));
+            }
             // Of two overrides the lower level counts, in each section.
             if overridden[role_index] {
                 in_force[role_index].lower_to(ranks.as_slice());
@@ -235,6 +241,22 @@ pub(super) fn group(
     ResolvedGroup { title, ranks, predefined, at_most, findings: findings.finish(), generation: group.generation }
 }
 
+/// Returns a role that does not exist in its kind, with a suggestion, and whether the other kind was probably meant:
+/// because it has the role, or a name that is nearly the same while the own kind has none.
+fn suggested<'a>(
+    name: &str,
+    other_has_it: bool,
+    own: impl Iterator<Item = &'a str>,
+    other: impl Iterator<Item = &'a str>,
+) -> (Unknown, bool) {
+    if other_has_it {
+        return (Unknown::alone(name), true);
+    }
+    let own = Unknown::among(name, own);
+    let other = own.near.is_none().then(|| Unknown::among(name, other)).filter(|other| other.near.is_some());
+    other.map_or((own, false), |other| (other, true))
+}
+
 /// Role to which a reference points.
 pub(super) struct FoundRole<'a> {
     /// Permissions that it grants.
@@ -255,12 +277,10 @@ impl<'a> RolesInForce<'a> {
         match reference.kind {
             RoleRefKind::PredefinedRole => {
                 let Some(index) = self.catalog.role(&reference.name) else {
-                    let is_custom = self.custom.contains_key(reference.name.as_str());
-                    let role = if is_custom {
-                        Unknown::alone(&reference.name)
-                    } else {
-                        Unknown::among(&reference.name, self.catalog.role_names())
-                    };
+                    let has_it = self.custom.contains_key(reference.name.as_str());
+                    let custom = || self.custom.iter().filter(|(_, role)| role.overrides.is_none());
+                    let custom = || custom().map(|(name, _)| name.as_str());
+                    let (role, is_custom) = suggested(&reference.name, has_it, self.catalog.role_names(), custom());
                     return Err(FindingKind::PredefinedRoleMissing { role, is_custom });
                 };
                 if let Some(cause) = unavailable(self.catalog, index, self.account_type) {
@@ -271,12 +291,9 @@ impl<'a> RolesInForce<'a> {
             }
             RoleRefKind::Role => {
                 let Some(custom) = self.custom.get(reference.name.as_str()) else {
-                    let is_predefined = self.catalog.role(&reference.name).is_some();
-                    let role = if is_predefined {
-                        Unknown::alone(&reference.name)
-                    } else {
-                        Unknown::among(&reference.name, self.custom.keys().map(Name::as_str))
-                    };
+                    let has_it = self.catalog.role(&reference.name).is_some();
+                    let custom = self.custom.keys().map(Name::as_str);
+                    let (role, is_predefined) = suggested(&reference.name, has_it, custom, self.catalog.role_names());
                     return Err(FindingKind::RoleMissing { role, is_predefined });
                 };
                 match &custom.overrides {

@@ -53,7 +53,7 @@ fn store_and_catalog_admit_namespaces_by_their_labels() {
         "acme",
         "account",
         InvalidReason::NamespaceNotAllowed,
-        r#"spec.storeRef: IdentityStore "default" does not admit namespace "default" (its spec.allowedNamespaces)"#,
+        r#"spec.storeRef: IdentityStore "default" does not admit namespace "default", which needs labels team=blue and has labels that are not known yet"#,
     );
     world.with("kind: Namespace\nmetadata: {name: default, labels: {team: blue}}").is_valid("acme", "account");
     let unlike = store
@@ -68,7 +68,7 @@ fn store_and_catalog_admit_namespaces_by_their_labels() {
         "acme",
         "account",
         InvalidReason::NamespaceNotAllowed,
-        r#"spec.catalogRef: PermissionCatalog "portal" does not admit namespace "default" (its spec.allowedNamespaces)"#,
+        r#"spec.catalogRef: PermissionCatalog "portal" does not admit namespace "default", which needs labels team=blue and has labels that are not known yet"#,
     );
     let broken = catalog.replace("{matchLabels: {team: blue}}", "{matchExpressions: [{key: team, operator: Near}]}");
     let world = acme("catalogRef: {name: portal}").with(&broken);

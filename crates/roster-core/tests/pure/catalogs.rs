@@ -48,7 +48,7 @@ administration:
             r#"spec.restrictions[r].caps: section "billing" has no level "None"; it has Denied, Allowed"#,
             r#"spec.restrictions[r].caps: section "doc" is not among spec.sections; did you mean "docs"?"#,
             r#"spec.roles[a].notApplicable: section "bill" is not among spec.sections"#,
-            r#"spec.roles[a].permissions: section "docs" has no level "Viev"; it has None, View, Edit"#,
+            r#"spec.roles[a].permissions: section "docs" has no level "Viev"; it has None, View, Edit; did you mean "View"?"#,
             r#"spec.roles[a].permissions: section "dox" is not among spec.sections"#,
             r#"spec.customRoles.notApplicable: section "d" is not among spec.sections"#,
             r#"spec.ownerRole: role "b" is not among spec.roles"#,
@@ -89,11 +89,11 @@ fn contradictions_in_a_catalog_are_refused() {
         ),
         (
             "{sections: [{name: a}], roles: [{name: r, permissions: {a: Allowed}, allPermissions: true}]}",
-            "spec.roles[r]: has both allPermissions and permissions; keep one",
+            "spec.roles[r].permissions: has both allPermissions and permissions; keep one",
         ),
         (
             "{sections: [{name: a}], roles: [{name: r, advice: {minimumHolders: 3, maximumHolders: 2}}]}",
-            "spec.roles[r].advice: minimumHolders 3 is above maximumHolders 2",
+            "spec.roles[r].advice.maximumHolders: minimumHolders 3 is above maximumHolders 2",
         ),
         (
             "{sections: [{name: a}], roles: [{name: r, overridable: true}], ownerRole: r}",

@@ -153,7 +153,7 @@ fn unknown_parts_of_a_role_add_nothing_and_the_rest_counts() {
         (
             "b",
             InvalidReason::UnknownLevel,
-            r#"spec.permissions: section "docs" has no level "Veiw"; it has None, View, Edit, Delete"#,
+            r#"spec.permissions: section "docs" has no level "Veiw"; it has None, View, Edit, Delete; did you mean "View"?"#,
             "billing: Allowed",
         ),
         (
@@ -286,6 +286,6 @@ fn the_first_reason_that_applies_is_shown_and_the_message_names_all() {
         "acme",
         "role a",
         InvalidReason::RoleNotFound,
-        r#"spec.basedOn: the catalog has no predefined role "nobody"; UnknownSection: spec.permissions: the catalog has no section "dox"; UnknownLevel: spec.permissions: section "docs" has no level "Veiw"; it has None, View, Edit, Delete"#,
+        r#"spec.basedOn: the catalog has no predefined role "nobody"; UnknownSection: spec.permissions: the catalog has no section "dox"; UnknownLevel: spec.permissions: section "docs" has no level "Veiw"; it has None, View, Edit, Delete; did you mean "View"?"#,
     );
 }

@@ -76,7 +76,7 @@ impl fmt::Display for CatalogFaultKind {
             Self::UnknownSection(section) => {
                 write!(f, "section {} is not among spec.sections{}", Quoted(&section.name), section.hint(f))
             }
-            Self::UnknownLevel(unknown) => write!(f, "{unknown}"),
+            Self::UnknownLevel(unknown) => unknown.fmt(f),
             Self::UnknownRole(role) => {
                 write!(f, "role {} is not among spec.roles{}", Quoted(&role.name), role.hint(f))
             }

@@ -37,10 +37,7 @@ impl fmt::Display for FindingKind {
                 let hint = if *name == "default" { ", which is used where spec.storeRef is left out" } else { "" };
                 f.write_str(hint)
             }
-            Self::NamespaceNotAdmitted { by, name, namespace } => {
-                let (by, name, namespace) = (by.as_str(), Quoted(name), Quoted(namespace));
-                write!(f, "{by} {name} does not admit namespace {namespace} (its spec.allowedNamespaces)")
-            }
+            Self::NamespaceNotAdmitted(refusal) => write!(f, "{refusal}"),
             Self::CatalogBroken { catalog, first } => {
                 // The catalog's own status shows the suggestion.
                 write!(f, "PermissionCatalog {} breaks its own rules: {first:#}", Quoted(catalog))
@@ -113,7 +110,7 @@ impl fmt::Display for FindingKind {
             Self::ApprovedAccountMissing { account, near } => {
                 let (namespace, name) = (Short(&account.namespace), Short(&account.name));
                 write!(f, "this approves nothing: there is no account {namespace}/{name}")?;
-                near.as_ref().filter(|_| !f.alternate()).map_or(Ok(()), |near| f.write_str(&did_you_mean(near)))
+                write!(f, "{}", DidYouMean::of(near.as_ref(), f))
             }
             Self::Catalog(fault) => fault.fmt(f),
             Self::RoleCannotStandAlone(missing) => write!(
@@ -135,7 +132,8 @@ impl fmt::Display for FindingKind {
             Self::UnknownSection(section) => {
                 write!(f, "the catalog has no section {}{}", Quoted(&section.name), section.hint(f))
             }
-            Self::UnknownLevel(unknown) => write!(f, "{unknown}"),
+            Self::UnknownLevel(unknown) => unknown.fmt(f),
+            Self::WithoutEffect(part) => write!(f, "{part}"),
             Self::NotApplicable(section) => {
                 write!(f, "section {} cannot be configured for this role; leave it out", Quoted(section))
             }
@@ -348,7 +346,13 @@ impl Unknown {
     /// Returns the suggestion at the end of a sentence about the name. The alternate form (`{:#}`) omits it, for
     /// sentences that continue.
     pub(super) fn hint(&self, f: &fmt::Formatter<'_>) -> DidYouMean<'_> {
-        DidYouMean(self.near.as_ref().filter(|_| !f.alternate()))
+        DidYouMean::of(self.near.as_ref(), f)
+    }
+}
+
+impl<'a> DidYouMean<'a> {
+    fn of(near: Option<&'a Name>, f: &fmt::Formatter<'_>) -> Self {
+        Self(near.filter(|_| !f.alternate()))
     }
 }
 
@@ -371,7 +375,7 @@ impl fmt::Display for UnknownLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The sentence lists all levels, since one of them was meant.
         let (section, level, ladder) = (Quoted(&self.section), Quoted(&self.level), List(&self.ladder, usize::MAX));
-        write!(f, "section {section} has no level {level}; it has {ladder}")
+        write!(f, "section {section} has no level {level}; it has {ladder}{}", DidYouMean::of(self.near.as_ref(), f))
     }
 }
 

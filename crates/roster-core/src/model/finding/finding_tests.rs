@@ -45,7 +45,8 @@ impl Names {
         let Self { object, label, level, email, text } = self;
         let (object, label, level, email) = (|| object.clone(), || label.clone(), || level.clone(), || email.clone());
         let account = || AccountKey { namespace: label(), name: object() };
-        let unknown = || UnknownLevel { section: label(), level: level(), ladder: [level()].into() };
+        let unknown =
+            || UnknownLevel { section: label(), level: level(), ladder: [level()].into(), near: Some(level()) };
         let other_type = || Unavailable::OtherAccountType {
             role: object(),
             available_in: [AccountType::Partner, AccountType::Managed].into(),
@@ -66,7 +67,12 @@ impl Names {
             Kind::AccountMissing(account()),
             Kind::CatalogMissing(object()),
             Kind::StoreMissing(object()),
-            Kind::NamespaceNotAdmitted { by: KindName::PermissionCatalog, name: object(), namespace: label() },
+            Kind::NamespaceNotAdmitted(Box::new(NamespaceRefusal {
+                by: KindName::PermissionCatalog,
+                name: object(),
+                namespace: label(),
+                labels: Some(LabelMismatch { selector: object(), has: Some(object()) }),
+            })),
             Kind::CatalogBroken { catalog: object(), first: Box::new(first) },
             Kind::ParentRefused(Box::new(refusal)),
             Kind::ApprovalPending(account()),
@@ -134,7 +140,21 @@ impl Names {
         of_account.add("spec.catalogRef", Kind::CatalogMissing("x".into()));
         kinds.push(Kind::Account(Arc::new(of_account.finish())));
         kinds.extend(self.catalog_faults().into_iter().map(Kind::Catalog));
+        kinds.extend(self.without_effect().into_iter().map(|part| Kind::WithoutEffect(Box::new(part))));
         kinds
+    }
+
+    fn without_effect(&self) -> Vec<WithoutEffect> {
+        let (label, level) = (|| self.label.clone(), || self.level.clone());
+        vec![
+            WithoutEffect::Requires { section: label(), level: level() },
+            WithoutEffect::Cap { section: label(), level: level() },
+            WithoutEffect::Separation { maximum: u32::MAX, named: 2 },
+            WithoutEffect::Block(self.email.clone()),
+            WithoutEffect::Override(label()),
+            WithoutEffect::Apply(label()),
+            WithoutEffect::Confirmation(label()),
+        ]
     }
 
     fn catalog_faults(&self) -> Vec<CatalogFaultKind> {
@@ -142,7 +162,12 @@ impl Names {
         let (label, level, role) = (|| self.label.clone(), || self.level.clone(), || self.object.clone());
         vec![
             Kind::UnknownSection(misspelt(label())),
-            Kind::UnknownLevel(Box::new(UnknownLevel { section: label(), level: level(), ladder: [level()].into() })),
+            Kind::UnknownLevel(Box::new(UnknownLevel {
+                section: label(),
+                level: level(),
+                ladder: [level()].into(),
+                near: None,
+            })),
             Kind::UnknownRole(misspelt(role())),
             Kind::LevelCount,
             Kind::RepeatedLevel,
@@ -185,6 +210,8 @@ fn every_kind_is_among_the_samples() {
     assert_eq!(found, variants(include_str!("kinds.rs"), "FindingKind"));
     let found: BTreeSet<String> = names.catalog_faults().iter().map(variant).collect();
     assert_eq!(found, variants(include_str!("catalog.rs"), "CatalogFaultKind"));
+    let found: BTreeSet<String> = names.without_effect().iter().map(variant).collect();
+    assert_eq!(found, variants(include_str!("without_effect.rs"), "WithoutEffect"));
 }
 
 #[test]

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Advisory, CatalogFault, CatalogFaultKind, DuplicateMembership, FieldPath, ParentRefusal, Prerequisite,
-    RolePrerequisite, SettingValue, Unauthorized, Unavailable, Unknown, UnknownLevel,
+    Advisory, CatalogFault, CatalogFaultKind, DuplicateMembership, FieldPath, NamespaceRefusal, ParentRefusal,
+    Prerequisite, RolePrerequisite, SettingValue, Unauthorized, Unavailable, Unknown, UnknownLevel, WithoutEffect,
 };
 use crate::{
     api::{Enforcement, InvalidReason},
-    model::{AccountKey, Email, Grantor, InvalidEmail, KindName, Name, ObjectRef},
+    model::{AccountKey, Email, Grantor, InvalidEmail, Name, ObjectRef},
 };
 
 /// Fault of an object, or advice on it.
@@ -43,14 +43,7 @@ pub enum FindingKind {
     /// Account: its store does not exist.
     StoreMissing(Name),
     /// Account: its catalog or store does not admit its namespace.
-    NamespaceNotAdmitted {
-        /// Kind of the object that does not admit it: `PermissionCatalog` or `IdentityStore`.
-        by: KindName,
-        /// Name of the catalog or store.
-        name: Name,
-        /// Namespace of the account.
-        namespace: Name,
-    },
+    NamespaceNotAdmitted(Box<NamespaceRefusal>),
     /// Account: its catalog breaks its own rules.
     CatalogBroken {
         /// Name of the catalog.
@@ -176,14 +169,15 @@ pub enum FindingKind {
     PredefinedRoleMissing {
         /// Name of the role.
         role: Unknown,
-        /// Whether the account has a Role of this name, so that probably the kind is wrong.
+        /// Whether the account has a Role of this name, or the suggested one is a Role, so that probably the kind is wrong.
         is_custom: bool,
     },
     /// Reference to a role: the account has no Role of this name.
     RoleMissing {
         /// Name of the role.
         role: Unknown,
-        /// Whether the catalog has a role of this name, so that probably the kind is wrong.
+        /// Whether the catalog has a role of this name, or the suggested one is predefined, so that probably the kind is
+        /// wrong.
         is_predefined: bool,
     },
     /// Reference to a role: the Role is an override, which cannot be referenced itself.
@@ -219,6 +213,8 @@ pub enum FindingKind {
     LiftWithoutEffect(Name),
     /// Advice on a Membership: it confirms the lift of a restriction that the catalog does not have.
     ConfirmsNothing(Unknown),
+    /// Advice on any object: a part of it has no effect.
+    WithoutEffect(Box<WithoutEffect>),
     /// Advice on a Membership or Invitation: its restrictions have no effect.
     RestrictionsWithoutEffect {
         /// Lifted restriction that makes the user equal to the owner.
@@ -284,7 +280,7 @@ impl FindingKind {
             Self::AccountMissing(_) => Reason::AccountNotFound,
             Self::CatalogMissing(_) => Reason::CatalogNotFound,
             Self::StoreMissing(_) => Reason::StoreNotFound,
-            Self::NamespaceNotAdmitted { .. } => Reason::NamespaceNotAllowed,
+            Self::NamespaceNotAdmitted(_) => Reason::NamespaceNotAllowed,
             Self::CatalogBroken { .. } | Self::Catalog(_) => Reason::CatalogInvalid,
             Self::ParentRefused(_) => Reason::ParentNotAllowed,
             Self::ApprovalPending(_) => Reason::ApprovalPending,
@@ -331,6 +327,7 @@ impl FindingKind {
             | Self::ApprovedAccountMissing { .. }
             | Self::LiftWithoutEffect(_)
             | Self::ConfirmsNothing(_)
+            | Self::WithoutEffect(_)
             | Self::RestrictionsWithoutEffect { .. }
             | Self::HeldAtMost(_)
             | Self::OwnerBlocked(_)

@@ -3,6 +3,7 @@
 //! module builds such a sentence, and no module parses one. Created by the checks in `resolve`, `evaluate` and `model::compile`, and
 //! by stores as advice; read by reports and the CLI.
 
+mod admission;
 mod builder;
 mod catalog;
 mod display;
@@ -12,10 +13,12 @@ mod kinds;
 mod parts;
 mod shorten;
 mod subject;
+mod without_effect;
 
 #[cfg(test)]
 mod finding_tests;
 
+pub use admission::{LabelMismatch, NamespaceRefusal, ParentFault};
 pub use builder::FindingsBuilder;
 pub use catalog::{CatalogFault, CatalogFaultKind};
 pub use field::FieldPath;
@@ -25,3 +28,4 @@ pub use parts::{
     Unavailable, Unknown, UnknownLevel,
 };
 pub(super) use shorten::Quoted;
+pub use without_effect::WithoutEffect;

@@ -49,6 +49,8 @@ pub struct UnknownLevel {
     pub level: Name,
     /// Levels of the section, least permissive first; at most 16.
     pub ladder: Box<[Name]>,
+    /// Level that is nearly the same; `None` if there is none.
+    pub near: Option<Name>,
 }
 
 /// Level whose prerequisite a role or group does not include.

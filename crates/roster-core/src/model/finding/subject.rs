@@ -12,7 +12,6 @@ impl FindingKind {
             Self::AccountMissing(account) => Some(&account.name),
             Self::CatalogMissing(name)
             | Self::StoreMissing(name)
-            | Self::NamespaceNotAdmitted { name, .. }
             | Self::CatalogBroken { catalog: name, .. }
             | Self::OwnerMissing { role: name }
             | Self::TooFewHolders { role: name, .. }
@@ -43,6 +42,8 @@ impl FindingKind {
             Self::HeldAtMost(
                 Grantor::Owner(name) | Grantor::PredefinedRole(name) | Grantor::Role(name) | Grantor::Group(name),
             ) => Some(name),
+            Self::NamespaceNotAdmitted(refusal) => Some(&refusal.name),
+            Self::WithoutEffect(part) => part.subject(),
             Self::ParentRefused(refusal) => Some(&refusal.parent.name),
             // The field may be the store's, so the finding points to no name.
             Self::EnforcementWithoutEffect(_) => Some("enforcement"),
@@ -91,6 +92,9 @@ impl FindingKind {
             | Self::GroupMissing(unknown)
             | Self::RestrictionMissing(unknown)
             | Self::Catalog(CatalogFaultKind::UnknownSection(unknown) | CatalogFaultKind::UnknownRole(unknown)) => {
+                unknown.near.as_deref()
+            }
+            Self::UnknownLevel(unknown) | Self::Catalog(CatalogFaultKind::UnknownLevel(unknown)) => {
                 unknown.near.as_deref()
             }
             _ => None,
