@@ -56,6 +56,23 @@ pub enum Withheld {
     ExpiredAt(Timestamp),
 }
 
+impl Withheld {
+    /// Returns why the content of a store withholds access at `now`; `None` if it does not.
+    #[must_use]
+    pub fn in_store(content: &MemberContent, now: Timestamp) -> Option<Self> {
+        Self::of(content.ended, content.window, now)
+    }
+
+    fn of(ended: Option<RevocationReason>, window: Window, now: Timestamp) -> Option<Self> {
+        match (ended, window.starts_at, window.expires_at) {
+            (Some(end), ..) => Some(Self::Ended(end)),
+            (None, Some(start), _) if now < start => Some(Self::StartsAt(start)),
+            (None, _, Some(end)) if now >= end => Some(Self::ExpiredAt(end)),
+            _ => None,
+        }
+    }
+}
+
 impl Person {
     /// Returns why access is withheld at `now`; `None` if it is not.
     #[must_use]
@@ -64,12 +81,7 @@ impl Person {
             return Some(Withheld::Ended(end));
         }
         let ended = self.content.as_ref().and_then(|content| content.ended);
-        match (ended, self.window.starts_at, self.window.expires_at) {
-            (Some(end), ..) => Some(Withheld::Ended(end)),
-            (None, Some(start), _) if now < start => Some(Withheld::StartsAt(start)),
-            (None, _, Some(end)) if now >= end => Some(Withheld::ExpiredAt(end)),
-            _ => None,
-        }
+        Withheld::of(ended, self.window, now)
     }
 
     /// Returns a person that no object names.

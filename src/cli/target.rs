@@ -11,7 +11,7 @@ use crate::{
     manifests::{LoadedObjects, Source},
     model::{AccountKey, Email, Name, Scope},
     plan::{GUARD_WINDOW, Mark, Observed, Plan},
-    resolve::MemberContent,
+    resolve::{AccountContent, MemberContent},
     state::SnapshotSource as _,
     store::{NoSecrets, Secrets, Store, StoreLocation},
 };
@@ -57,6 +57,17 @@ pub struct OrphanedAccount {
 }
 
 impl OrphanedAccount {
+    /// Returns the account's own row in the store; `None` if only people are left there.
+    pub fn content(&self) -> Option<&AccountContent> {
+        self.observed.account.as_ref()?.content.as_ref()
+    }
+
+    /// Returns the name for people that the store has, or the name of the account.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        self.content().map_or(&self.key.name, |content| &content.display_name)
+    }
+
     /// Returns all members.
     pub fn members(&self) -> impl Iterator<Item = (&Email, &MemberContent)> {
         self.observed.members.iter().filter_map(|(email, existing)| Some((email, existing.content.as_ref()?)))

@@ -105,6 +105,64 @@ async fn an_exported_audit_can_be_checked_elsewhere() {
     assert_eq!(csv.lines().filter(|line| line.contains(",shop/acme,")).count(), text.lines().count());
 }
 
+/// Expired people are among those whose access has ended. Held removals are listed once. The number of differences is
+/// that of `roster drift`, in its words.
+#[tokio::test]
+async fn a_review_agrees_with_drift_and_lists_everybody_once() {
+    let store = SeededStore::new().await;
+    let member = |number: usize, until: &str| {
+        format!(
+            "---\napiVersion: roster.dev/v1alpha1\nkind: Membership\nmetadata: {{name: m{number}, namespace: shop}}\nspec: \
+             {{accountRef: {{name: acme}}, user: {{email: m{number}@acme.example}}, roleRef: {{name: clerk}}{until}}}\n"
+        )
+    };
+    let after = fs::read_to_string(store.folder.path().join("after.yaml")).unwrap();
+    let ended = member(9, ", expiresAt: \"2026-11-01T00:00:00Z\"");
+    let many: String = (0..8).map(|number| member(number, "")).collect();
+    fs::write(store.folder.path().join("many.yaml"), format!("{after}{ended}{many}")).unwrap();
+    fs::write(store.folder.path().join("few.yaml"), format!("{after}{ended}")).unwrap();
+    let applied = store.printed("apply -f many.yaml --store roster.db --yes");
+    assert!(applied.starts_with("exit code 0"), "{applied}");
+    seed_store::run(
+        &store.file(),
+        "INSERT INTO members (account_id, email, ranks, role) VALUES (1, 'mallory@evil.example', '222', 'admin');
+         UPDATE members SET ranks = '220' WHERE email = 'cid@acme.example';",
+    )
+    .await;
+    let json = |arguments: &str| -> serde_json::Value {
+        let output = on_the_day(arguments).within(store.folder.path()).output();
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let review = &json("review -f few.yaml --store roster.db -o json")["accounts"][0];
+    assert_eq!(review["drift"], json("drift -f few.yaml --store roster.db -o json")["accounts"][0]["entries"]);
+    assert_eq!(review["undeclared"].as_array().unwrap().len(), 1);
+    assert_eq!((review["heldRemovals"].as_array().unwrap().len(), &review["pending"]), (8, &serde_json::json!(0)));
+    let ended = review["ended"].as_array().unwrap();
+    let expired = ended.iter().find(|one| one["email"] == "m9@acme.example").unwrap();
+    assert_eq!((&expired["reason"], &expired["since"]), (&"Expired".into(), &"2026-11-01T00:00:00Z".into()));
+    let text = store.printed("review -f few.yaml --store roster.db");
+    let (_, text) = text.split_once("Suspended, blocked or expired").unwrap();
+    assert_eq!(text.matches("m3@acme.example").count(), 1, "{text}");
+    assert!(text.contains("mallory@evil.example is an undeclared member (role admin"), "{text}");
+    assert!(!text.contains("Not in the store yet"), "{text}");
+}
+
+/// A store may have an account that no file describes any more. Its name for people comes from the store.
+#[tokio::test]
+async fn an_account_that_only_the_store_has_is_reviewed_and_shown() {
+    let store = SeededStore::new().await;
+    let after = fs::read_to_string(store.folder.path().join("after.yaml")).unwrap();
+    let other = after.replace("name: acme", "name: other");
+    fs::write(store.folder.path().join("other.yaml"), other).unwrap();
+    let review = store.printed("review -f other.yaml --store roster.db --account acme");
+    assert!(review.contains("shop/acme: Acme\n\n  No object here describes the account"), "{review}");
+    let matrix = "matrix --rows people --account acme --store roster.db";
+    let printed = store.printed(&format!("{matrix} -f other.yaml"));
+    assert_snapshot!(printed);
+    // Without any files, a note says so.
+    assert!(store.printed(matrix).starts_with(&printed));
+}
+
 #[tokio::test]
 async fn a_review_shows_everything_that_a_reviewer_needs() {
     let store = SeededStore::new().await;

@@ -8,6 +8,10 @@ use serde_json::Value;
 
 use crate::store::AuditRecord;
 
+/// Field of a record that is set where the levels in the store were none of the catalog's ladders, so that they gave no
+/// access.
+const UNREADABLE: &str = "unreadable";
+
 /// Field that changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldChange {
@@ -45,6 +49,10 @@ impl AuditAction {
 impl FieldChange {
     /// Returns the change as text: `settings: View → Edit`.
     pub fn text(&self) -> String {
+        if self.field == UNREADABLE {
+            let words = if self.before.is_some() { "was unreadable" } else { "is unreadable" };
+            return format!("the row of levels {words}");
+        }
         let permission = self.field.strip_prefix("permissions.");
         let absent = if permission.is_some() { "no access" } else { "–" };
         let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| absent.to_owned());
@@ -89,6 +97,9 @@ pub fn text(record: &AuditRecord) -> String {
             .iter()
             .filter_map(|(name, level)| Some(format!("{}: {level}", name.strip_prefix("permissions.")?)))
             .collect();
+        if fields.contains_key(UNREADABLE) {
+            parts.push("an unreadable row of levels".to_owned());
+        }
         if sections.is_empty() && record.kind != "account" {
             parts.push("no access".to_owned());
         }
@@ -178,6 +189,15 @@ mod tests {
         assert_eq!(text(&record(None, Some(after))), "added: role developer, groups desk, settings: Edit");
         assert_eq!(text(&record(Some(r#"{"permissions":{}}"#), None)), "removed; was: no access");
         assert_eq!(text(&record(Some(after), Some(after))), "adopted unchanged");
+        let broken = r#"{"role":"support","permissions":{},"unreadable":true}"#;
+        assert_eq!(
+            text(&record(Some(broken), Some(before))),
+            "the row of levels was unreadable, logs: no access → View, settings: no access → View"
+        );
+        assert_eq!(
+            text(&record(Some(broken), None)),
+            "removed; was: role support, an unreadable row of levels, no access"
+        );
         assert_eq!(
             text(&record(Some("not JSON"), Some(after))),
             "groups: – → desk, role: – → developer, settings: no access → Edit"

@@ -79,7 +79,7 @@ pub(super) fn of_account(subject: &Subject<'_>, rows: Rows, now: Timestamp) -> a
 }
 
 #[allow(clippy::too_many_arguments, reason = "each is one part of the whole")]
-fn finish(
+pub(super) fn finish(
     account: Option<String>,
     title: Option<String>,
     catalog: &Name,
@@ -116,7 +116,7 @@ fn finish(
     AccessMatrix { api_version, kind, account, title, catalog, rows_are, sections, rows, changes, notes }
 }
 
-fn row(name: &str, title: &str, note: String, cells: Vec<Cell>) -> MatrixRow {
+pub(super) fn row(name: &str, title: &str, note: String, cells: Vec<Cell>) -> MatrixRow {
     MatrixRow { name: name.to_owned(), title: title.to_owned(), note, cells }
 }
 

@@ -3,6 +3,7 @@
 mod build;
 mod grid;
 mod html;
+mod orphaned;
 mod rows;
 mod text;
 
@@ -12,14 +13,18 @@ use super::{
     input::Input,
     output::{Format, formats, print, print_data},
 };
-use crate::{manifests::LoadedObjects, model::Name};
+use crate::{
+    manifests::LoadedObjects,
+    model::{Name, Scope},
+};
 
 /// Show a table of roles, groups or people by section
 ///
 /// A cell contains the level; – is no access, and n/a is a section that cannot be configured for the role. Marks: * the
 /// account changed the catalog's default; ! a restriction limits the person; ↓ a prerequisite is not met (for a role or
-/// group: another role or group must grant it). CSV contains the plain levels without marks, and JSON contains
-/// everything. HTML is one page without scripts and external resources, and prints on A4 landscape.
+/// group: another role or group must grant it). With a store, the people of an account that only the store has can be
+/// shown, too. CSV contains the plain levels without marks, and JSON contains everything. HTML is one page without
+/// scripts and external resources, and prints on A4 landscape.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  roster matrix --account field-operations/meridian -f examples/\n  \
                   roster matrix --account service-provider/northline --rows groups -f examples/\n  \
@@ -55,16 +60,20 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let now = super::now()?;
     let mut input = args.input.clone();
     reach(&mut input, args.account.as_deref(), &args.lookup);
-    let loaded = input.read_valid().await?;
+    let loaded = if args.lookup.is_one_store() { input.read_if_there().await? } else { input.read_valid().await? };
     anyhow::ensure!(
         args.rows == Rows::People || !args.lookup.is_given(),
         "--store and --sqlite-dir: only people are answered from a store; pass --rows people"
     );
     let matrix = match (&args.account, &args.catalog) {
         (Some(account), _) => {
-            let subject = Subject::new(&loaded, loaded.account(account).await?, &args.lookup, now).await?;
-            note_out_of_sync(&loaded, &[&subject], None).await;
-            build::of_account(&subject, args.rows, now)?
+            if let Some(found) = args.lookup.orphaned_account(&loaded, account, &Scope::Account, now).await? {
+                orphaned::of_orphaned_account(&found, now)
+            } else {
+                let subject = Subject::new(&loaded, loaded.account(account).await?, &args.lookup, now).await?;
+                note_out_of_sync(&loaded, &[&subject], None).await;
+                build::of_account(&subject, args.rows, now)?
+            }
         }
         (None, name) => of_catalog(&loaded, name.as_deref().unwrap_or_default(), args.rows)?,
     };

@@ -1,12 +1,14 @@
 //! Reviews one account from its objects and, if possible, its store. Called by `roster review`.
 
+use jiff::Timestamp;
+
 use super::{
     Setting, changes, held,
-    report::{AccountReview, Counts, Ended, Expiring, Lifted, Override, ReviewFinding},
+    report::{AccountReview, Counts, EndReason, Ended, Expiring, Lifted, Override, ReviewFinding},
     stored::{self, Stores},
 };
 use crate::{
-    cli::people::{Known, Person, people},
+    cli::people::{Person, people},
     evaluate::Judged,
     manifests::{AccountObjects, of_invited},
     model::{AccountKey, FindingKind, Findings, Layout, RoleName, Step},
@@ -38,7 +40,7 @@ pub async fn review(setting: &Setting<'_>, stores: &mut Stores, key: &AccountKey
         overrides: overrides(&resolved.definitions, entry),
         lifted: lifted(&resolved.definitions, entry),
         expiring: expiring(entry, setting),
-        ended: ended(&everybody),
+        ended: ended(&everybody, setting.now),
         changes: setting.earlier.map(|earlier| changes::between(earlier, loaded, key, setting.now)),
         ..AccountReview::default()
     };
@@ -97,15 +99,11 @@ fn expiring(entry: &AccountObjects, setting: &Setting<'_>) -> Vec<Expiring> {
     found
 }
 
-fn ended(everybody: &[Person]) -> Vec<Ended> {
-    let end = |person: &Person| match (person.known, &person.content) {
-        (Known::Ended(end), _) => Some(end),
-        (_, Some(content)) => content.ended,
-        _ => None,
-    };
+fn ended(everybody: &[Person], now: Timestamp) -> Vec<Ended> {
     let ended = |person: &Person| {
-        let (email, reason) = (person.email.to_string(), end(person)?);
-        Some(Ended { email, reason, in_store_only: false, not_in_store_yet: false, since: None })
+        let (reason, since) = EndReason::of(person.withheld(now)?)?;
+        let email = person.email.to_string();
+        Some(Ended { email, reason, in_store_only: false, not_in_store_yet: false, absent: false, since })
     };
     everybody.iter().filter_map(ended).collect()
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    report::{AccountReview, Flag, PersonLine, Strong},
+    report::{AccountReview, EndReason, Flag, PersonLine, Strong},
     strength::{Strength, at_top},
 };
 use crate::{
@@ -88,7 +88,7 @@ pub fn of_store<'a>(
             now: Some(if in_force { granted.clone() } else { Ranks::none(layout.len()) }),
             granted,
             withheld: match content {
-                Some(content) => withheld_there(content, now),
+                Some(content) => Withheld::in_store(content, now),
                 None => person.and_then(|person| person.withheld(now)),
             },
             is_owner,
@@ -102,17 +102,6 @@ pub fn of_store<'a>(
 
 fn equals(review: &AccountReview) -> BTreeSet<String> {
     review.lifted.iter().filter(|lifted| lifted.equal_to_owner).map(|lifted| lifted.email.clone()).collect()
-}
-
-/// Returns why the store's content withholds access now.
-fn withheld_there(content: &MemberContent, now: Timestamp) -> Option<Withheld> {
-    let window = content.window;
-    match (content.ended, window.starts_at, window.expires_at) {
-        (Some(end), ..) => Some(Withheld::Ended(end)),
-        (None, Some(start), _) if now < start => Some(Withheld::StartsAt(start)),
-        (None, _, Some(end)) if now >= end => Some(Withheld::ExpiredAt(end)),
-        _ => None,
-    }
 }
 
 impl AccountReview {
@@ -154,7 +143,7 @@ fn strongest(everybody: &[Holding<'_>], definitions: Option<&Definitions>, layou
 
 fn withheld(withheld: Withheld) -> String {
     match withheld {
-        Withheld::Ended(end) => end.as_str().to_owned(),
+        Withheld::Ended(end) => EndReason::Revoked(end).word().to_owned(),
         Withheld::StartsAt(at) => format!("starts {at}"),
         Withheld::ExpiredAt(at) => format!("expired {at}"),
     }

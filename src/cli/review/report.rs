@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    api::{ChangeFromDefault, DriftEntry, InvalidReason},
+    api::{ChangeFromDefault, DriftEntry, InvalidReason, MemberAccess},
+    cli::people::Withheld,
     resolve::RevocationReason,
 };
 
@@ -81,7 +82,7 @@ pub struct AccountReview {
     pub lifted: Vec<Lifted>,
     /// Memberships that have expired or expire soon.
     pub expiring: Vec<Expiring>,
-    /// People whose access is revoked.
+    /// People whose access is revoked or has expired.
     pub ended: Vec<Ended>,
     /// Advice that is not followed.
     pub advice: Vec<ReviewFinding>,
@@ -89,9 +90,10 @@ pub struct AccountReview {
     pub invalid: Vec<ReviewFinding>,
     /// Undeclared members of the store.
     pub undeclared: Vec<Undeclared>,
-    /// Differences between the store and what was applied to it.
+    /// Differences between the store and what was applied to it, as `roster drift` shows them; undeclared members are
+    /// among them.
     pub drift: Vec<DriftEntry>,
-    /// Changes that the store does not hold yet, and removals that the guard holds back.
+    /// Changes that the store does not hold yet, without removals that the guard holds back.
     pub pending: usize,
     /// Members whose removal the guard holds back: they keep what the store gives them.
     pub held_removals: Vec<String>,
@@ -197,25 +199,71 @@ pub struct Expiring {
     pub expired: bool,
 }
 
-/// Person whose access is revoked.
+/// Person whose access is revoked or has expired.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ended {
     /// Address.
     pub email: String,
-    /// `Suspended`, `AccountSuspended`, `NotApproved` or `Blocked`.
+    /// `Suspended`, `AccountSuspended`, `NotApproved`, `Blocked` or `Expired`.
     #[schemars(with = "String")]
-    pub reason: RevocationReason,
-    /// Whether the revocation is only in the store; the next apply removes it.
+    pub reason: EndReason,
+    /// Whether the end is only in the store; the next apply removes it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub in_store_only: bool,
     /// Whether the store still grants access.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub not_in_store_yet: bool,
-    /// Since when, by the store's audit; absent where that does not say.
+    /// Whether the store was read and does not have the person.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub absent: bool,
+    /// Since when: the time of expiry, or by the store's audit; absent where that does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub since: Option<Timestamp>,
+}
+
+/// Reason why somebody has no access any more; one word in every output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The access is revoked.
+    Revoked(RevocationReason),
+    /// The end of the Membership has passed.
+    Expired,
+}
+
+impl EndReason {
+    /// Returns the reason and, for an expiry, its time; `None` if the access has not ended.
+    pub fn of(withheld: Withheld) -> Option<(Self, Option<Timestamp>)> {
+        match withheld {
+            Withheld::Ended(reason) => Some((Self::Revoked(reason), None)),
+            Withheld::ExpiredAt(at) => Some((Self::Expired, Some(at))),
+            Withheld::StartsAt(_) => None,
+        }
+    }
+
+    /// Returns the word for people: for a missing approval that of `status.access`
+    /// (docs/decisions/0044-words-for-a-missing-approval.md).
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Revoked(RevocationReason::NotApproved) => MemberAccess::Unapproved.as_str(),
+            other => other.as_str(),
+        }
+    }
+
+    /// Returns the word for the reason, as stores and JSON have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked(reason) => reason.as_str(),
+            Self::Expired => "Expired",
+        }
+    }
+}
+
+impl Serialize for EndReason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// Finding about an object.
@@ -335,6 +383,11 @@ impl Serialize for Flag {
 }
 
 impl AccountReview {
+    /// Returns whether only the store has the account.
+    pub const fn is_orphaned(&self) -> bool {
+        self.catalog.is_empty()
+    }
+
     /// Returns why the store could not be read; `None` if it was read.
     pub fn unread(&self) -> Option<Unread> {
         let message = self.store.unread.clone()?;

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::report::{AccountReview, Review, Since};
-use crate::cli::output::{BOLD, DIM, Table, WARN, counted, escape_markdown, paint, width, wrap};
+use super::report::{AccountReview, Expiring, Review, Since};
+use crate::{
+    cli::output::{BOLD, DIM, Table, WARN, counted, escape_markdown, paint, width, wrap},
+    report::drift_sentence,
+};
 
 /// Section of an account's review.
 pub(super) struct Section {
@@ -15,6 +18,9 @@ pub(super) struct Section {
     none: &'static str,
     pub(super) table: Table,
 }
+
+/// Note on an account that only a store has.
+const ORPHANED: &str = "No object here describes the account; only the store has it.";
 
 /// Note on stores that were not read.
 pub(super) const UNREAD: &str =
@@ -63,6 +69,9 @@ pub fn text(review: &Review) -> String {
     parts.push(counts(review, true).text());
     for account in &review.accounts {
         parts.push(wrap("", 0, &paint(BOLD, format!("{}: {}", account.account, account.display_name))));
+        if account.is_orphaned() {
+            parts.push(wrap("  ", 2, ORPHANED));
+        }
         let (empty, full): (Vec<Section>, Vec<Section>) =
             sections(account, review).into_iter().partition(|section| section.table.is_empty());
         for Section { title, table, .. } in full {
@@ -125,8 +134,8 @@ pub(super) fn about(account: &AccountReview) -> String {
         None => format!("Store: {}.", account.store.place),
         Some(why) => format!("Store not read: {why}."),
     };
-    if account.catalog.is_empty() {
-        return format!("No object here describes the account; only the store has it. {store}");
+    if account.is_orphaned() {
+        return format!("{ORPHANED} {store}");
     }
     format!("Catalog: {}. {store}", account.catalog)
 }
@@ -192,7 +201,7 @@ pub(super) fn counts(review: &Review, brief: bool) -> Table {
             "strong" => account.strongest.len().to_string(),
             "lifted" => account.lifted.len().to_string(),
             "ended" => account.ended.len().to_string(),
-            "expiring" => account.expiring.len().to_string(),
+            "expiring" => soon(account).count().to_string(),
             "invalid" => account.invalid.len().to_string(),
             "undeclared" => stored(account.undeclared.len()),
             _ => stored(account.drift.len()),
@@ -271,24 +280,29 @@ fn lifted(account: &AccountReview) -> Section {
 fn ended(account: &AccountReview) -> Section {
     let mut table = Table::new(["who", "reason", "since"]);
     for one in &account.ended {
-        let since = one.since.map_or_else(|| "unknown".to_owned(), at);
+        let unknown = if one.absent { "not in the store" } else { "unknown" };
+        let since = one.since.map_or_else(|| unknown.to_owned(), at);
         let place = match (one.in_store_only, one.not_in_store_yet) {
             (true, _) => " (in the store only)",
             (false, true) => " (not in the store yet: still has access)",
             (false, false) => "",
         };
-        table.row([one.email.as_str(), &format!("{}{place}", one.reason.as_str()), &since]);
+        table.row([one.email.as_str(), &format!("{}{place}", one.reason.word()), &since]);
     }
-    Section { title: "Suspended or blocked", none: "people suspended or blocked", table }
+    Section { title: "Suspended, blocked or expired", none: "people suspended, blocked or expired", table }
+}
+
+/// Returns the memberships that end soon. Those that have ended are listed as ended.
+fn soon(account: &AccountReview) -> impl Iterator<Item = &Expiring> {
+    account.expiring.iter().filter(|one| !one.expired)
 }
 
 fn expiring(account: &AccountReview) -> Section {
-    let mut table = Table::new(["who", "membership", "ends", "state"]);
-    for one in &account.expiring {
-        let state = if one.expired { "expired" } else { "soon" };
-        table.row([one.email.as_str(), &one.membership, &at(one.expires_at), state]);
+    let mut table = Table::new(["who", "membership", "ends"]);
+    for one in soon(account) {
+        table.row([one.email.as_str(), &one.membership, &at(one.expires_at)]);
     }
-    Section { title: "Memberships that end soon or have ended", none: "memberships that end soon or have ended", table }
+    Section { title: "Memberships that end soon", none: "memberships that end soon", table }
 }
 
 /// Returns the section on advice; equal advice for several objects is grouped.
@@ -322,13 +336,13 @@ fn undeclared(account: &AccountReview) -> Section {
         let role = one.role.as_deref().unwrap_or("–");
         table.row([one.email.as_str(), role, &one.sections.to_string(), &one.mark]);
     }
-    Section { title: "In the store and not declared", none: "undeclared members", table }
+    Section { title: "Undeclared members", none: "undeclared members", table }
 }
 
 fn drift(account: &AccountReview) -> Section {
-    let mut table = Table::new(["object", "field", "should be", "is"]);
-    for one in &account.drift {
-        table.row([&one.object, &one.field, &one.desired, &one.observed]);
+    let mut table = Table::new(["difference"]);
+    for entry in &account.drift {
+        table.row([drift_sentence(entry)]);
     }
     Section { title: "Drift", none: "drift", table }
 }

@@ -10,17 +10,17 @@ use jiff::Timestamp;
 
 use super::{
     Setting, changes, held,
-    report::{AccountReview, Ended, StoreState, Undeclared},
+    report::{AccountReview, EndReason, Ended, StoreState, Undeclared},
 };
 use crate::{
     cli::{
-        people::people,
+        people::{Withheld, people},
         target::{self, OrphanedAccount, Planned},
     },
     manifests::Source,
     model::{AccountKey, Email},
     plan::{Cause, Existing, Mark, ObjectKey, Observed},
-    resolve::{AccountResolution, MemberContent, RevocationReason},
+    resolve::{AccountResolution, MemberContent},
     store::{AuditRecord, Store, StoreLocation},
 };
 
@@ -94,7 +94,7 @@ async fn read(
     if !review.ended.is_empty() {
         let records = changes::records(&*store, key, None).await.map_err(|error| failed(error.to_string()))?;
         let since = ended_since(&records);
-        for ended in &mut review.ended {
+        for ended in review.ended.iter_mut().filter(|ended| ended.reason != EndReason::Expired) {
             ended.since = since.get(ended.email.as_str()).copied();
         }
     }
@@ -121,14 +121,12 @@ fn compared(setting: &Setting<'_>, planned: &Planned, review: &mut AccountReview
         }
     }
     add_ended(observed, review, setting.now);
-    let drift = plan.drift.iter().filter(|drift| match &drift.object {
-        ObjectKey::Member(email) => !undeclared.contains(email),
-        _ => true,
-    });
-    review.drift = drift.flat_map(|drift| drift.entries.clone()).collect();
+    // Like `roster drift` and the status of the Account, which count undeclared members, too.
+    review.drift = plan.drift.iter().flat_map(|drift| drift.entries.clone()).collect();
+    // Held removals have their own list.
     let pending = plan.changes.iter().filter(|change| !matches!(change.cause, Cause::Drift | Cause::Unmanaged)).count();
     let waiting = plan.holds.iter().filter(|(object, hold)| hold.is_pause() && !is_guarded(object, &guarded)).count();
-    review.pending = pending + waiting + guarded.len();
+    review.pending = pending + waiting;
     review.held_removals = guarded.iter().map(ToString::to_string).collect();
     let definitions = &planned.judged.definitions;
     let layout = match &definitions.resolution {
@@ -152,19 +150,25 @@ fn add_ended(observed: &Observed, review: &mut AccountReview, now: Timestamp) {
         || observed.members.iter().filter_map(|(email, existing)| Some((email.as_str(), existing.content.as_ref()?)));
     let with_access: BTreeSet<&str> =
         contents().filter(|(_, content)| !content.ranks_at(now).is_none()).map(|(email, _)| email).collect();
+    let stored: BTreeSet<&str> = contents().map(|(email, _)| email).collect();
     for ended in &mut review.ended {
         ended.not_in_store_yet = with_access.contains(ended.email.as_str());
+        ended.absent = !stored.contains(ended.email.as_str());
     }
     let known: BTreeSet<&str> = review.ended.iter().map(|one| one.email.as_str()).collect();
-    let ends = contents().filter_map(|(email, content)| Some((email, content.ended?)));
-    let ends: Vec<(&str, RevocationReason)> = ends.filter(|(email, _)| !known.contains(email)).collect();
-    let ended = ends.into_iter().map(|(email, reason)| Ended {
-        email: email.to_owned(),
-        reason,
-        in_store_only: true,
-        not_in_store_yet: false,
-        since: None,
+    let unknown = contents().filter(|(email, _)| !known.contains(email));
+    let ended = unknown.filter_map(|(email, content)| {
+        let (reason, since) = EndReason::of(Withheld::in_store(content, now)?)?;
+        Some(Ended {
+            email: email.to_owned(),
+            reason,
+            in_store_only: true,
+            not_in_store_yet: false,
+            absent: false,
+            since,
+        })
     });
+    let ended: Vec<Ended> = ended.collect();
     review.ended.extend(ended);
 }
 
@@ -182,7 +186,7 @@ fn add_undeclared(email: &Email, existing: &Existing<MemberContent>, review: &mu
 /// Returns the review of an account that only its store has; all its members are undeclared.
 pub fn orphaned_account(orphaned_account: &OrphanedAccount, now: Timestamp) -> AccountReview {
     let store = StoreState { place: orphaned_account.place.to_string(), ..StoreState::default() };
-    let (account, display_name) = (orphaned_account.key.to_string(), orphaned_account.key.name.to_string());
+    let (account, display_name) = (orphaned_account.key.to_string(), orphaned_account.display_name().to_owned());
     let mut review = AccountReview { account, display_name, store, ..AccountReview::default() };
     for (email, existing) in &orphaned_account.observed.members {
         add_undeclared(email, existing, &mut review, now);

@@ -149,7 +149,7 @@ pub struct NotReady {
     pub reason: ReadyReason,
     /// Fault and correction.
     pub message: String,
-    /// Since when it is not ready.
+    /// Since when it is not ready. The reason may have changed since then; a condition does not keep the time of that.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub since: Option<Timestamp>,

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     access::AccessSummary,
-    gather::{Status, Store},
+    gather::{NotReady, Status, Store},
     leases::{Controller, LeaseState},
     undeclared,
 };
@@ -26,7 +26,7 @@ pub fn text(status: &Status, now: Timestamp, all: bool) -> String {
     if total > 0 {
         let shown = fits(total, shown);
         let title = paint(WARN, format!("Not ready: {}", counted(total, "object")));
-        text = format!("{text}\n{title}\n{}", not_ready(status, now, shown).text());
+        text = format!("{text}\n{title}\n{}", not_ready(&status.not_ready, now, shown).text());
         text += &more(total, shown);
     }
     for guarded in &status.guarded {
@@ -253,9 +253,11 @@ fn objects(status: &Status) -> String {
     format!("\n{}\n{body}", paint(BOLD, "Objects"))
 }
 
-fn not_ready(status: &Status, now: Timestamp, shown: usize) -> Table {
-    let mut table = Table::new(["object", "reason", "since", "message"]).whole(&[2]);
-    for one in status.not_ready.iter().take(shown) {
+/// Returns the objects that are not ready. The time is that of `Ready=False`: a condition does not keep since when it has
+/// its reason.
+fn not_ready(objects: &[NotReady], now: Timestamp, shown: usize) -> Table {
+    let mut table = Table::new(["object", "reason", "not ready for", "message"]).whole(&[2]);
+    for one in objects.iter().take(shown) {
         let since = one.since.map_or_else(|| "?".to_owned(), |since| age(now.duration_since(since)));
         table.row([one.object(), one.reason.to_string(), since, one.message.clone()]);
     }
@@ -291,6 +293,24 @@ fn what_to_do(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::status::reason::ReadyReason;
+
+    #[test]
+    fn the_time_of_an_object_is_named_for_what_it_is() {
+        let now = Timestamp::from_second(300_000).unwrap();
+        let one = NotReady {
+            kind: "Account".to_owned(),
+            namespace: Some("shop".to_owned()),
+            name: "acme".to_owned(),
+            reason: ReadyReason::parse("Paused"),
+            message: "paused".to_owned(),
+            since: Some(Timestamp::UNIX_EPOCH),
+            remedy: None,
+            stalled: false,
+        };
+        let shown = anstream::adapter::strip_str(&not_ready(&[one], now, 1).text()).to_string();
+        assert!(shown.contains("REASON  NOT READY FOR  MESSAGE") && shown.contains("Paused  3d "), "{shown}");
+    }
 
     #[test]
     fn ages_read_as_kubectls() {

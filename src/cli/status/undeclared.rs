@@ -9,7 +9,7 @@ use super::reason::ReadyReason;
 use crate::{
     api::{Account, ConditionType, SyncReason},
     cli::output::{WARN, paint, wrap},
-    model::{agree, first_of},
+    model::{counted, first_of},
     report::undeclared_member,
 };
 
@@ -53,8 +53,8 @@ const NAMED: usize = 5;
 pub fn text(members: &[UndeclaredMembers]) -> String {
     let line = |one: &UndeclaredMembers| {
         let count = one.members.len();
-        let (more, people) = (if one.may_be_more { "at least " } else { "" }, agree(&count, "person", "people"));
-        let title = format!("{}: the store has {more}{count} {people} whom no object names:", one.account);
+        let more = if one.may_be_more { "at least " } else { "" };
+        let title = format!("{}: the store has {more}{}:", one.account, counted(count, "undeclared member"));
         format!("\n{}\n{}", paint(WARN, title), wrap("  ", 2, &first_of(&one.members, NAMED)))
     };
     members.iter().filter(|one| !one.is_in_message).map(line).collect()
@@ -99,6 +99,6 @@ mod tests {
         let one = UndeclaredMembers { account, members, may_be_more: false, is_in_message: false };
         let shown = anstream::adapter::strip_str(&text(&[one])).to_string();
         let names = "m0@x.example, m1@x.example, m2@x.example, m3@x.example, m4@x.example and 2 more";
-        assert_eq!(shown, format!("\nshop/acme: the store has 7 people whom no object names:\n  {names}\n"));
+        assert_eq!(shown, format!("\nshop/acme: the store has 7 undeclared members:\n  {names}\n"));
     }
 }
