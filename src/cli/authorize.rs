@@ -1,7 +1,7 @@
 //! Implements `roster authorize`: shows the changes that wait because nobody with the authority made them, and lets them
 //! pass. Called by `cli::run`.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Write as _};
 
 use anyhow::Context as _;
 use kube::{
@@ -134,9 +134,9 @@ fn text(waiting: &[WaitingAccount]) -> String {
     for account in waiting {
         let changes = counted(usize::try_from(account.changes).unwrap_or_default(), "change");
         let waits = if account.changes == 1 { "waits" } else { "wait" };
-        out += &format!("{}: {changes} {waits} for authority\n", paint(BOLD, &account.account));
+        let _ = writeln!(out, "{}: {changes} {waits} for authority", paint(BOLD, &account.account));
         for object in &account.objects {
-            out += &format!("  {} since {}\n", paint(WARN, &object.object), object.since);
+            let _ = writeln!(out, "  {} since {}", paint(WARN, &object.object), object.since);
             out += &wrap("    ", 4, &object.message);
         }
     }

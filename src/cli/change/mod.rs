@@ -57,7 +57,8 @@ pub struct Work {
     pub observed: Observed,
     /// Plan of the changes.
     pub plan: Plan,
-    /// Plan as it would be with the held removals approved; `None` if the removal guard holds nothing back.
+    /// Plan as it would be with the held removals approved; `None` if the removal guard holds nothing back, or if what
+    /// then happens is not planned.
     pub released: Option<Plan>,
     /// Whether the Account is deleted and its content kept (`deletionPolicy: Orphan`).
     pub is_orphaned: bool,
@@ -223,6 +224,7 @@ fn leaving(
     let waits_for_accounts = accounts.any(keeps_it);
     let is_orphaned = !waits_for_accounts && account.spec.deletion_policy == DeletionPolicy::Orphan;
     let meanwhile = || evaluate::plan_revocations_and_removals(&prepared, &judged, &observed, context);
+    let mut released = None;
     let plan = if is_orphaned {
         Plan::default()
     } else if waits_for_accounts {
@@ -233,19 +235,14 @@ fn leaving(
             DeletionDecision::Held(guarded) => {
                 let mut plan = meanwhile();
                 plan.guarded = Some(guarded);
+                released = Some(evaluate::delete(&observed, &context.mark));
                 plan
             }
             DeletionDecision::Removes(plan) => plan,
         }
     };
     let (key, place, mark) = (key.clone(), Some(place.clone()), context.mark.clone());
-    let released = released_deletion(&plan, &observed, &mark);
     Some(Work { key, place, mark, unknown: None, judged: None, observed, plan, released, is_orphaned })
-}
-
-/// Returns the plan of a deletion as it would be if it were approved; `None` if the removal guard does not hold it back.
-fn released_deletion(plan: &Plan, observed: &Observed, mark: &Mark) -> Option<Plan> {
-    plan.guarded.is_some().then(|| evaluate::delete(observed, mark))
 }
 
 /// Accounts of a store that are not in the files.
@@ -276,7 +273,8 @@ async fn look_for_others(
                 DeletionDecision::Held(guarded) => Plan::holding(guarded),
                 DeletionDecision::Replaced => Plan::default(),
             };
-            let (place, released) = (Some(place.clone()), released_deletion(&plan, &observed, &mark));
+            let released = plan.guarded.is_some().then(|| evaluate::delete(&observed, &mark));
+            let place = Some(place.clone());
             changes.works.push(Work {
                 key,
                 place,

@@ -14,6 +14,10 @@ use crate::{
 /// Memberships of one address, in the order of their names.
 type Memberships = SmallVec<[Arc<MemberFacts>; 1]>;
 
+fn of(all: &Memberships) -> SmallVec<[&MemberFacts; 1]> {
+    all.iter().map(Arc::as_ref).collect()
+}
+
 /// Objects of one account as far as they are authorised, and of the account that manages it.
 pub(super) struct Known<'a> {
     pub(super) snapshot: Snapshot,
@@ -106,9 +110,6 @@ impl SnapshotSource for Known<'_> {
             let mut members = parent.members();
             members.addresses.retain(|(email, _)| scope.contains(email));
             return Some(Members { scope: scope.clone(), ..members });
-        }
-        fn of(all: &Memberships) -> SmallVec<[&MemberFacts; 1]> {
-            all.iter().map(Arc::as_ref).collect()
         }
         let addresses = match scope {
             Scope::Account => {

@@ -18,6 +18,7 @@ mod change;
 mod judge;
 mod known;
 mod overlay;
+mod pending;
 mod permit;
 mod place;
 mod rise;
@@ -34,7 +35,8 @@ pub use admission::Admission;
 pub use change::{Change, Edit};
 pub use judge::judge_change;
 pub use overlay::Overlay;
+pub use pending::{Pending, address_of, authorised_account, authors};
 pub use place::Place;
-pub use settle::{Pending, address_of, authorised_account, authors};
+
 pub use stamp::{Capacity, Stamp, generation_after, is_user};
 pub use verdict::{Effect, Subject, Verdict, Violation};

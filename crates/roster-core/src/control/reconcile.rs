@@ -34,6 +34,7 @@ use crate::{
 };
 
 /// Makes the store hold the desired state within the scope, and reports the result.
+#[expect(clippy::too_many_lines, reason = "the steps of a pass, one after another")]
 pub(super) async fn reconcile<E: PassEnvironment>(pass: &Pass, work: &Reconcile, environment: &E) -> PassReport {
     let prepared = environment.step("resolve", || prepared(work));
     let mut context = Context { holding: work.holding, ..Context::new(pass.mark.clone(), work.objects.now) };

@@ -5,6 +5,7 @@ use crate::model::{KindName, ObjectRef};
 
 /// Event of a watch. Events of one kind arrive in the order in which the API server sends them.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all events are objects, and none is kept")]
 pub enum WatchEvent {
     /// A list begins; objects that it does not name are gone.
     Listing(KindName),

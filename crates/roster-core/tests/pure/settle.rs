@@ -98,9 +98,8 @@ impl Enforced {
             let document = document.replacen("metadata: {", &format!("metadata: {{generation: {generation}, "), 1);
             self.world.add(&document);
             let stamp = (!user.is_empty()).then(|| format!("{generation}:{user}"));
-            match stamp {
-                Some(stamp) => drop(self.world.stamps.insert((kind, name), stamp)),
-                None => {}
+            if let Some(stamp) = stamp {
+                self.world.stamps.insert((kind, name), stamp);
             }
         }
     }
