@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::Site;
 use crate::{
     contract::keycloak::{Keycloak, id},
-    support::{ControlPlane, Controller, PATIENCE, SYSTEM, eventually_or},
+    support::{PATIENCE, SYSTEM, eventually_or},
 };
 
 /// Setting by which an announced correction differs from one by the next check: there is no next check.
@@ -76,10 +76,7 @@ fn key(site: &Site<'_>) -> AccountKey {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_by_others_in_keycloak_are_corrected_within_seconds() {
-    let plane = ControlPlane::own("kc-drift").await;
-    let folder = plane.data().join("stores");
-    let _roster = Controller::process(&plane, &folder).await;
-    let (site, backend) = (Site::on(&plane, &folder, "kc-drift").await, Keycloak::fresh().await);
+    let (site, backend) = (Site::shared("kc-drift").await, Keycloak::fresh().await);
     secret(&site, "hush").await;
     store(&site, &backend, NEVER).await;
     site.account("acme", "").await;
@@ -126,10 +123,7 @@ async fn changes_by_others_in_keycloak_are_corrected_within_seconds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn time_windows_start_and_end_in_keycloak() {
-    let plane = ControlPlane::own("kc-time").await;
-    let folder = plane.data().join("stores");
-    let _roster = Controller::process(&plane, &folder).await;
-    let (site, backend) = (Site::on(&plane, &folder, "kc-time").await, Keycloak::fresh().await);
+    let (site, backend) = (Site::shared("kc-time").await, Keycloak::fresh().await);
     secret(&site, "hush").await;
     store(&site, &backend, NEVER).await;
     site.account("acme", "").await;
@@ -150,10 +144,7 @@ async fn time_windows_start_and_end_in_keycloak() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_by_keycloak_is_reported_on_the_object() {
-    let plane = ControlPlane::own("kc-refused").await;
-    let folder = plane.data().join("stores");
-    let _roster = Controller::process(&plane, &folder).await;
-    let (site, backend) = (Site::on(&plane, &folder, "kc-refused").await, Keycloak::fresh().await);
+    let (site, backend) = (Site::shared("kc-refused").await, Keycloak::fresh().await);
     store(&site, &backend, NEVER).await;
     secret(&site, "wrong-one").await;
     let refused = site.wait("IdentityStore", site.name(), "Ready", "False StoreRejected").await;
