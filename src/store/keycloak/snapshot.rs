@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     model::{AccountKey, Layout, Name},
-    plan::{Existing, Mark, Observed},
+    plan::{Existing, Fingerprint, Mark, Observed},
     resolve::{AccountContent, GroupContent, RoleContent},
     store::StoreError,
 };
@@ -136,8 +136,12 @@ impl Realm {
         snapshot.stamp = stamp.clone();
         snapshot.parts.organization = organization.id.unwrap_or_default();
         snapshot.observed.account =
-            // Nobody knows what was authorised of an account without its client.
-            Some(Existing { content: None, mark: stamp.mark(account), fingerprint: None });
+            // The client had what was authorised.
+            Some(Existing {
+                content: None,
+                mark: stamp.mark(account),
+                fingerprint: stamp.fingerprint().map(Fingerprint::with_unknown),
+            });
         if let Some(group) = self.top_group(client_id).await? {
             snapshot.parts.group = group.id.unwrap_or_default();
         }

@@ -10,8 +10,8 @@ use super::{Capacity, Change, Edit, Stamp, known::Known, texts};
 use crate::{
     api::{AccountSpec, Owner, Permissions, RoleSpec, UserGroupSpec},
     model::{Email, KindName, Ladder, Name, ObjectRef, Ranks, RoleName, Scope},
-    plan::{Existing, Mark, ObjectKey, Observed},
-    resolve::{MemberContent, RevocationReason},
+    plan::{Existing, Mark, ObjectKey, Observed, UNKNOWN},
+    resolve::{MemberContent, RevocationReason, Window},
     state::{AccountFacts, GroupFacts, MemberFacts, Meta, ObjectsInScope, Record, RoleFacts, Snapshot},
 };
 
@@ -93,6 +93,37 @@ pub struct Pending<'a> {
     /// Whether the Account as it was authorised resolves: it has the same catalog and parent.
     pub(super) resolves_as_before: bool,
     pub(super) changes: Vec<PendingChange>,
+}
+
+/// What a pass that only revokes took: it leaves what was authorised as it is.
+#[derive(Default)]
+struct Revoked {
+    is_suspended: bool,
+    window: Window,
+}
+
+impl Revoked {
+    fn of(content: &MemberContent) -> Self {
+        Self { is_suspended: content.ended == Some(RevocationReason::Suspended), window: content.window }
+    }
+
+    /// Returns whether the entry has a shorter time than these Memberships give.
+    fn shortens<'f>(&self, facts: impl IntoIterator<Item = &'f MemberFacts>) -> bool {
+        let whole = facts.into_iter().fold(Window::default(), |all, one| all.intersection(&one.window()));
+        self.window != whole && self.window.is_within(&whole)
+    }
+
+    /// Takes it from Memberships as they were authorised.
+    fn apply<'f>(&self, facts: impl Iterator<Item = &'f mut MemberFacts>) {
+        let all: Vec<&mut MemberFacts> = facts.collect();
+        let shortens = self.shortens(all.iter().map(|one| &**one));
+        for one in all {
+            one.suspended |= self.is_suspended;
+            if shortens {
+                (one.starts_at, one.expires_at) = (self.window.starts_at, self.window.expires_at);
+            }
+        }
+    }
 }
 
 /// What a store says about the objects behind an entry.
@@ -296,10 +327,12 @@ impl<'a> Pending<'a> {
         let now = texts::of_memberships(records.iter().map(|record| record.facts.as_ref()));
         let stored = stored(existing, mark);
         let content = existing.and_then(|existing| existing.content.as_ref());
-        // A pass that only revokes suspends, and leaves what was authorised.
-        let is_suspended = content.is_some_and(|content| content.ended == Some(RevocationReason::Suspended));
+        let revoked = content.map(Revoked::of).unwrap_or_default();
         let mut before = match &stored {
-            Stored::Authorised(text) if **text != *now || is_suspended => texts::memberships(email, text),
+            Stored::Authorised(text) if **text != *now || revoked.is_suspended => texts::memberships(email, text),
+            Stored::Authorised(text) if revoked.shortens(records.iter().map(|record| record.facts.as_ref())) => {
+                texts::memberships(email, text)
+            }
             Stored::Authorised(_) | Stored::Applied => {
                 for record in records {
                     self.known.add(email, record.facts.clone());
@@ -312,7 +345,7 @@ impl<'a> Pending<'a> {
         if before.is_none() && content.is_some() {
             self.unknown.insert(email.clone());
         }
-        before.iter_mut().flatten().for_each(|one| one.suspended |= is_suspended);
+        revoked.apply(before.iter_mut().flatten());
         let before = before.unwrap_or_default();
         let before: Vec<Arc<MemberFacts>> = before.into_iter().map(Arc::new).collect();
         let after: Vec<Arc<MemberFacts>> = records.iter().map(|record| record.facts.clone()).collect();
@@ -330,7 +363,7 @@ impl<'a> Pending<'a> {
             });
         }
         if self.unknown.contains(email) {
-            self.texts.insert(entry, texts::UNKNOWN.into());
+            self.texts.insert(entry, UNKNOWN.into());
         } else if !matches!(stored, Stored::Missing) {
             self.texts.insert(entry, texts::of_memberships(before.iter().map(Arc::as_ref)));
         }

@@ -120,9 +120,6 @@ pub(super) fn group(text: &str) -> Option<GroupFacts> {
     Some(GroupFacts { name: one.name, generation: 0, spec: one.spec })
 }
 
-/// Text of an entry of which nobody knows what was authorised. No other text is equal to it.
-pub(super) const UNKNOWN: &str = "?";
-
 /// Account in a text.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -21,6 +21,9 @@ pub struct Fingerprint {
     pub authorised: Option<Arc<str>>,
 }
 
+/// Text of an entry of which nobody knows what was authorised. The text of no object is equal to it.
+pub const UNKNOWN: &str = "?";
+
 impl Fingerprint {
     /// Returns a fingerprint of this content, without authorised objects.
     #[must_use]
@@ -32,6 +35,12 @@ impl Fingerprint {
     #[must_use]
     pub fn with(self, authorised: Option<Arc<str>>) -> Self {
         Self { authorised, ..self }
+    }
+
+    /// Returns the fingerprint of an entry that is left of several, so that nobody knows what was authorised.
+    #[must_use]
+    pub fn with_unknown(self) -> Self {
+        self.with(Some(Arc::from(UNKNOWN)))
     }
 
     /// Returns the bytes that a store keeps: the hash, then the text.

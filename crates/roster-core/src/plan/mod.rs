@@ -27,7 +27,7 @@ pub(crate) use changes::plan_changes;
 pub(crate) use deletion::{deletion, guarded_deletion};
 pub(crate) use diff::is_owner_in_force;
 pub(crate) use drift::ABSENT;
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, UNKNOWN};
 pub use hold::{Hold, NotOwned};
 pub use members::limited;
 pub use observed::{Existing, FILES, Mark, Observed, RecentRemoval};

@@ -567,6 +567,27 @@ mod review {
     }
 
     #[test]
+    fn an_end_made_by_a_pass_that_only_revokes_stays() {
+        use roster_core::evaluate::{judge_with, plan_revocations};
+        let mut all = staffed();
+        all.apply(PIA, &member("adam", "roleRef: {name: admin}, expiresAt: 1970-01-03T00:00:00Z"));
+        all.pass();
+        all.apply(PIA, &member("adam", "roleRef: {name: admin}, expiresAt: 1970-01-02T00:00:00Z"));
+        let (index, now) = (all.world.index(), Timestamp::UNIX_EPOCH);
+        let objects = index.in_scope(&key(), None, now).unwrap();
+        let context = Context::new(mark(&key()), now);
+        let observed = all.memory.observe(&Scope::Account, now);
+        let prepared = prepare(&objects.snapshot);
+        let judged = judge_with(&prepared, &objects.members(), &observed, &context);
+        let plan = plan_revocations(&prepared, &judged, &observed, &context);
+        all.memory.apply(&plan, &mark(&key()), now);
+        all.apply("", &member("adam", "roleRef: {name: admin}, expiresAt: 1970-01-03T00:00:00Z"));
+        pass_once(&mut all);
+        let access = all.access("adam");
+        assert!(access.ends_with("..1970-01-02T00:00:00Z"), "{access}");
+    }
+
+    #[test]
     fn what_an_approver_needs_may_be_new_itself() {
         let mut all = Enforced::new();
         let catalog = PORTAL.split("---\n").next().unwrap();
