@@ -12,13 +12,10 @@ use kube::{Api, Client, api::PostParams};
 
 use crate::{
     api::GROUP,
-    authority::{Actor, Place},
+    authority::{Actor, Place, SERVICE_ACCOUNT},
     model::{Email, Name},
     state::CatalogFacts,
 };
-
-/// Beginning of the name of every service account.
-pub const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 
 /// Time for which a right that was granted is not asked for again. A right that was denied is always asked for again.
 const KNOWN: Duration = Duration::from_secs(10);

@@ -7,13 +7,13 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use crate::{
-    authority::{Actor, Change, Edit, Place, Verdict, judge_change},
+    authority::{Actor, Change, Edit, Place, SERVICE_ACCOUNT, Verdict, judge_change},
     cli::{
         NO, OK,
         input::Input,
         output::{counted, print, wrap},
     },
-    cluster::rights::{Rights, SERVICE_ACCOUNT, User},
+    cluster::rights::{Rights, User},
     manifests::{AccountObjects, LoadedObjects, ObjectId, Objects, Source},
     model::{AccountKey, Email, KindName, Name, suggest::closest},
 };

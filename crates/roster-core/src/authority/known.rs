@@ -5,9 +5,9 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use smallvec::SmallVec;
 
-use super::{Change, Edit};
+use super::{Change, overlay::replace};
 use crate::{
-    model::{AccountKey, Email, Name, Scope},
+    model::{AccountKey, Email, Scope},
     state::{MemberFacts, Members, ObjectsInScope, RoleRefs, Snapshot, SnapshotSource, StoreFacts},
 };
 
@@ -66,16 +66,6 @@ impl<'a> Known<'a> {
     /// Returns the Memberships of an address.
     pub(super) fn memberships(&self, email: &Email) -> impl Iterator<Item = &MemberFacts> {
         self.members.get(email).into_iter().flatten().map(Arc::as_ref)
-    }
-}
-
-fn replace<F>(all: &mut Vec<Arc<F>>, edit: &Edit<F>, name: impl Fn(&F) -> &Name) {
-    if let Some(facts) = edit.latest() {
-        all.retain(|one| name(one) != name(facts));
-    }
-    if let Some(after) = &edit.after {
-        let index = all.partition_point(|one| name(one) < name(after));
-        all.insert(index, after.clone());
     }
 }
 

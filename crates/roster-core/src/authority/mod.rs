@@ -35,7 +35,7 @@ pub use admission::Admission;
 pub use change::{Change, Edit};
 pub use judge::judge_change;
 pub use overlay::Overlay;
-pub use pending::{Pending, address_of, authorised_account, authors};
+pub use pending::{Pending, SERVICE_ACCOUNT, address_of, authorised_account, authors};
 pub use place::Place;
 
 pub use stamp::{Capacity, Stamp, generation_after, is_user};

@@ -110,7 +110,8 @@ fn named<F>(edit: &Edit<F>, name: impl Fn(&F) -> &Name, wanted: &str) -> bool {
     edit.latest().is_some_and(|facts| name(facts).as_str() == wanted)
 }
 
-fn replace<F>(all: &mut Vec<Arc<F>>, edit: &Edit<F>, name: impl Fn(&F) -> &Name) {
+/// Adds, replaces or removes the changed object in a list in the order of names.
+pub(super) fn replace<F>(all: &mut Vec<Arc<F>>, edit: &Edit<F>, name: impl Fn(&F) -> &Name) {
     if let Some(facts) = edit.latest() {
         all.retain(|one| name(one) != name(facts));
     }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Beginning of the name of every service account.
-pub(super) const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
+pub const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 
 /// Whose the present spec of an object is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,9 @@ pub(super) enum Author {
 }
 
 impl Author {
-    fn of(meta: &Meta) -> Self {
+    /// Returns the author of an object, by its metadata; nobody is known to have deleted one that is gone.
+    fn of(meta: Option<&Meta>) -> Self {
+        let Some(meta) = meta else { return Self::Unrecorded };
         // A deletion raises the generation by one.
         let generation = meta.generation - i64::from(meta.deleting);
         let stamp = meta.stamp.as_deref().and_then(Stamp::parse);
@@ -48,7 +50,7 @@ pub fn address_of(user: &str, prefix: Option<&str>) -> Option<Email> {
 /// Returns the members who wrote objects, from the stamps of these.
 #[must_use]
 pub fn authors<'a>(metas: impl IntoIterator<Item = &'a Meta>, prefix: Option<&str>) -> BTreeSet<Email> {
-    let member = |meta: &Meta| match Author::of(meta) {
+    let member = |meta: &Meta| match Author::of(Some(meta)) {
         Author::Known(Stamp { capacity: Capacity::Own, user, .. }) => address_of(&user, prefix),
         Author::Known(Stamp { capacity: Capacity::For(address), .. }) => Email::parse(&address).ok(),
         Author::Known(_) | Author::Unrecorded => None,
@@ -77,8 +79,12 @@ pub(super) struct PendingChange {
     pub(super) text: Arc<str>,
 }
 
-fn version(meta: &Meta) -> String {
-    format!("{}/{}", meta.uid, meta.generation)
+impl PendingChange {
+    /// Returns a change of an object with this metadata; without any, the object is gone.
+    fn new(entry: ObjectKey, object: ObjectRef, change: Change, meta: Option<&Meta>, text: Arc<str>) -> Self {
+        let version = meta.map(|meta| format!("{}/{}", meta.uid, meta.generation)).unwrap_or_default();
+        Self { entry, object, change, author: Author::of(meta), version, text }
+    }
 }
 
 /// Objects of an account in the scope of a pass, compared with what was authorised of them.
@@ -220,17 +226,10 @@ impl<'a> Pending<'a> {
         known.generation = facts.generation;
         self.known.snapshot.account = Arc::new(known);
         let revision = |facts: &AccountFacts| Arc::new((facts.clone(), annotations.clone()));
-        self.changes.push(PendingChange {
-            entry: ObjectKey::Account,
-            object: self.objects.key.object(),
-            change: Change::Account(
-                self.objects.key.clone(),
-                Edit { before: before.as_ref().map(revision), after: Some(revision(facts)) },
-            ),
-            author: Author::of(&self.objects.account.meta),
-            version: version(&self.objects.account.meta),
-            text: texts::of_account(facts, self.approved.as_deref()),
-        });
+        let edit = Edit { before: before.as_ref().map(revision), after: Some(revision(facts)) };
+        let (key, text) = (&self.objects.key, texts::of_account(facts, self.approved.as_deref()));
+        let (change, meta) = (Change::Account(key.clone(), edit), Some(&self.objects.account.meta));
+        self.changes.push(PendingChange::new(ObjectKey::Account, key.object(), change, meta, text));
     }
 
     fn compare_roles(&mut self, observed: &Observed, mark: &Mark) {
@@ -238,11 +237,7 @@ impl<'a> Pending<'a> {
         let catalog = self.objects.snapshot.catalog.iter().flat_map(|catalog| &catalog.spec.roles);
         behind.extend(catalog.map(|role| (RoleName::predefined(&role.name), Vec::new())));
         for role in &self.objects.snapshot.roles {
-            let name = match role.spec.overrides.as_deref() {
-                Some(overridden) => RoleName::predefined(overridden),
-                None => RoleName::custom(&role.name),
-            };
-            behind.entry(name).or_default().push(role);
+            behind.entry(role.role_name()).or_default().push(role);
         }
         for (name, now) in behind {
             let text = texts::of_roles(now.iter().copied().map(AsRef::as_ref));
@@ -267,15 +262,10 @@ impl<'a> Pending<'a> {
                 |a, b| a.spec == b.spec,
             );
             for (of, edit) in changes {
-                let author = self.objects.roles.iter().find(|record| record.name == of && edit.after.is_some());
-                self.changes.push(PendingChange {
-                    entry: ObjectKey::Role(name.clone()),
-                    object: self.object(KindName::Role, &of),
-                    author: author.map_or(Author::Unrecorded, |record| Author::of(&record.meta)),
-                    version: author.map(|record| version(&record.meta)).unwrap_or_default(),
-                    change: Change::Role(key.clone(), edit),
-                    text: text.clone(),
-                });
+                let record = self.objects.roles.iter().find(|record| record.name == of && edit.after.is_some());
+                let (object, change) = (self.object(KindName::Role, &of), Change::Role(key.clone(), edit));
+                let (entry, meta) = (ObjectKey::Role(name.clone()), record.map(|record| &record.meta));
+                self.changes.push(PendingChange::new(entry, object, change, meta, text.clone()));
             }
             self.known.snapshot.roles.extend(before.iter().cloned());
             self.texts.insert(ObjectKey::Role(name), texts::of_roles(before.iter().map(Arc::as_ref)));
@@ -300,17 +290,10 @@ impl<'a> Pending<'a> {
             };
             let before = before.map(Arc::new);
             let record = self.objects.groups.iter().find(|record| record.name == group.name);
-            self.changes.push(PendingChange {
-                entry: entry.clone(),
-                object: self.object(KindName::UserGroup, &group.name),
-                author: record.map_or(Author::Unrecorded, |record| Author::of(&record.meta)),
-                version: record.map(|record| version(&record.meta)).unwrap_or_default(),
-                change: Change::Group(
-                    self.objects.key.clone(),
-                    Edit { before: before.clone(), after: Some(group.clone()) },
-                ),
-                text,
-            });
+            let edit = Edit { before: before.clone(), after: Some(group.clone()) };
+            let (object, meta) = (self.object(KindName::UserGroup, &group.name), record.map(|record| &record.meta));
+            let change = Change::Group(self.objects.key.clone(), edit);
+            self.changes.push(PendingChange::new(entry.clone(), object, change, meta, text));
             self.texts.extend(before.as_deref().map(|before| (entry, texts::of_group(before))));
             self.known.snapshot.groups.extend(before);
         }
@@ -353,14 +336,9 @@ impl<'a> Pending<'a> {
             |one: &MemberFacts, other: &MemberFacts| texts::of_memberships([one]) == texts::of_memberships([other]);
         for (of, edit) in changes(&before, &after, |facts| &facts.name, is_same) {
             let record = records.iter().find(|record| record.name == of);
-            self.changes.push(PendingChange {
-                entry: entry.clone(),
-                object: self.object(KindName::Membership, &of),
-                author: record.map_or(Author::Unrecorded, |record| Author::of(&record.meta)),
-                version: record.map(|record| version(&record.meta)).unwrap_or_default(),
-                change: Change::Membership(self.objects.key.clone(), edit),
-                text: now.clone(),
-            });
+            let (object, meta) = (self.object(KindName::Membership, &of), record.map(|record| &record.meta));
+            let change = Change::Membership(self.objects.key.clone(), edit);
+            self.changes.push(PendingChange::new(entry.clone(), object, change, meta, now.clone()));
         }
         if self.unknown.contains(email) {
             self.texts.insert(entry, UNKNOWN.into());

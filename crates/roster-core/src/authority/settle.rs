@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     evaluate::{Authorised, Context, MemberLimit, judge, prepare},
-    model::{Email, FieldPath, Finding, FindingKind, Name, RoleName, Scope, Unauthorized},
+    model::{Email, FieldPath, Finding, FindingKind, Name, Scope, Unauthorized},
     plan::{Mark, ObjectKey},
     state::{RoleFacts, Snapshot, SnapshotSource as _},
 };
@@ -112,10 +112,7 @@ impl Pending<'_> {
                 self.texts.insert(change.entry.clone(), text);
             }
             ObjectKey::Role(name) => {
-                let behind = |facts: &&Arc<RoleFacts>| match facts.spec.overrides.as_deref() {
-                    Some(overridden) => *name == RoleName::predefined(overridden),
-                    None => *name == RoleName::custom(&facts.name),
-                };
+                let behind = |facts: &&Arc<RoleFacts>| facts.role_name() == *name;
                 let text = texts::of_roles(self.known.snapshot.roles.iter().filter(behind).map(Arc::as_ref));
                 self.texts.insert(change.entry.clone(), text);
             }

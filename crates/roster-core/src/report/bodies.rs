@@ -27,15 +27,8 @@ pub(super) fn member_report(
         .with_findings(view.findings.clone())
 }
 
-pub(super) fn role_key(record: &Record<RoleFacts>) -> RoleName {
-    match &record.facts.spec.overrides {
-        Some(overridden) => RoleName::predefined(overridden),
-        None => RoleName::custom(&record.name),
-    }
-}
-
 pub(super) fn role_report(record: &Record<RoleFacts>, definitions: &Definitions, counts: &Counts) -> Report {
-    let members = definitions.holders(&role_key(record), &counts.role_refs);
+    let members = definitions.holders(&record.facts.role_name(), &counts.role_refs);
     let resolved = definitions.roles.get(&record.name);
     let permissions = resolved
         .zip(definitions.desired.as_ref())

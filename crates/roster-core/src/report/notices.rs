@@ -4,7 +4,6 @@
 
 use super::{
     Notice, NoticeReason as Reason,
-    bodies::role_key,
     drift::sentences,
     messages::words,
     outcome::{AccessEvents, Outcomes},
@@ -96,7 +95,7 @@ impl<'a> Notices<'a> {
                 pass.memberships_of(email).first().map(|record| seen(KindName::Membership, record))
             }
             ObjectKey::Role(role) => {
-                let found = pass.roles.iter().find(|record| role_key(record) == *role);
+                let found = pass.roles.iter().find(|record| record.facts.role_name() == *role);
                 found.map(|record| seen(KindName::Role, record))
             }
             ObjectKey::Group(name) => {

@@ -13,7 +13,7 @@ use super::{
     access::Circumstances,
     bodies::{
         account_report, add_unauthorised, group_report, member_report, report_invitations, report_unaddressed,
-        role_key, role_report, says_not_enforced,
+        role_report, says_not_enforced,
     },
     drift::{drift_advice, sentences},
     messages::{SHOWN, failure, guard, held, listed},
@@ -81,7 +81,7 @@ impl<'a> Outcomes<'a> {
             let mut report = role_report(record, definitions, &pass.counts);
             // A role that is not in the store must not be reported as in sync.
             if definitions.roles.get(&record.name).is_some_and(|role| role.usable) {
-                self.put_sync(&mut report, &ObjectKey::Role(role_key(record)));
+                self.put_sync(&mut report, &ObjectKey::Role(record.facts.role_name()));
             }
             add_unauthorised(&mut report, &record.reference(KindName::Role), judged);
             outcome.add(pass, KindName::Role, record, report);
@@ -226,7 +226,7 @@ impl<'a> Outcomes<'a> {
         let says_so = |object: &ObjectKey| match object {
             ObjectKey::Account => true,
             ObjectKey::Member(email) => members.contains(email),
-            ObjectKey::Role(role) => pass.roles.iter().any(|record| role_key(record) == *role),
+            ObjectKey::Role(role) => pass.roles.iter().any(|record| record.facts.role_name() == *role),
             ObjectKey::Group(name) => definitions.groups.contains_key(name),
         };
         let objects: Vec<&ObjectKey> = holds.into_iter().filter(|object| !says_so(object)).collect();

@@ -80,6 +80,17 @@ pub struct RoleFacts {
     pub spec: RoleSpec,
 }
 
+impl RoleFacts {
+    /// Returns the role that it defines: its own, or the predefined one that it overrides.
+    #[must_use]
+    pub fn role_name(&self) -> RoleName {
+        match self.spec.overrides.as_deref() {
+            Some(overridden) => RoleName::predefined(overridden),
+            None => RoleName::custom(&self.name),
+        }
+    }
+}
+
 /// Facts about a `UserGroup`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GroupFacts {

@@ -410,12 +410,25 @@ fn a_held_object_says_so() {
 /// Findings of a review, each of which failed before it was mended.
 mod review {
     use super::*;
+    use roster_core::evaluate::{judge_with, plan_revocations};
 
     /// Judges and applies once, without asking whether a second pass changes anything.
     fn pass_once(all: &mut Enforced) -> Passed {
         let passed = all.judge();
         all.memory.apply(&passed.plan, &mark(&key()), Timestamp::UNIX_EPOCH);
         passed
+    }
+
+    /// Makes a pass that only revokes.
+    fn only_revoke(all: &mut Enforced) {
+        let (index, now) = (all.world.index(), Timestamp::UNIX_EPOCH);
+        let objects = index.in_scope(&key(), None, now).unwrap();
+        let context = Context::new(mark(&key()), now);
+        let observed = all.memory.observe(&Scope::Account, now);
+        let prepared = prepare(&objects.snapshot);
+        let judged = judge_with(&prepared, &objects.members(), &observed, &context);
+        let plan = plan_revocations(&prepared, &judged, &observed, &context);
+        all.memory.apply(&plan, &mark(&key()), now);
     }
 
     fn account(rest: &str) -> String {
@@ -549,17 +562,9 @@ mod review {
 
     #[test]
     fn a_suspension_made_by_a_pass_that_only_revokes_stays() {
-        use roster_core::evaluate::{judge_with, plan_revocations};
         let mut all = staffed();
         all.apply(PIA, &member("adam", "roleRef: {name: admin}, suspended: true"));
-        let (index, now) = (all.world.index(), Timestamp::UNIX_EPOCH);
-        let objects = index.in_scope(&key(), None, now).unwrap();
-        let context = Context::new(mark(&key()), now);
-        let observed = all.memory.observe(&Scope::Account, now);
-        let prepared = prepare(&objects.snapshot);
-        let judged = judge_with(&prepared, &objects.members(), &observed, &context);
-        let plan = plan_revocations(&prepared, &judged, &observed, &context);
-        all.memory.apply(&plan, &mark(&key()), now);
+        only_revoke(&mut all);
         assert_eq!(all.access("adam"), "nothing ended: Suspended");
         all.apply("", &member("adam", "roleRef: {name: admin}"));
         pass_once(&mut all);
@@ -568,19 +573,11 @@ mod review {
 
     #[test]
     fn an_end_made_by_a_pass_that_only_revokes_stays() {
-        use roster_core::evaluate::{judge_with, plan_revocations};
         let mut all = staffed();
         all.apply(PIA, &member("adam", "roleRef: {name: admin}, expiresAt: 1970-01-03T00:00:00Z"));
         all.pass();
         all.apply(PIA, &member("adam", "roleRef: {name: admin}, expiresAt: 1970-01-02T00:00:00Z"));
-        let (index, now) = (all.world.index(), Timestamp::UNIX_EPOCH);
-        let objects = index.in_scope(&key(), None, now).unwrap();
-        let context = Context::new(mark(&key()), now);
-        let observed = all.memory.observe(&Scope::Account, now);
-        let prepared = prepare(&objects.snapshot);
-        let judged = judge_with(&prepared, &objects.members(), &observed, &context);
-        let plan = plan_revocations(&prepared, &judged, &observed, &context);
-        all.memory.apply(&plan, &mark(&key()), now);
+        only_revoke(&mut all);
         all.apply("", &member("adam", "roleRef: {name: admin}, expiresAt: 1970-01-03T00:00:00Z"));
         pass_once(&mut all);
         let access = all.access("adam");
